@@ -1,0 +1,1 @@
+//! To be built: see the crate map in README.md.
