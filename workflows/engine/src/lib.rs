@@ -6,6 +6,7 @@ mod id;
 mod policy;
 mod refusal;
 mod step;
+mod storage;
 mod workflow;
 
 pub use fault::Fault;
@@ -13,6 +14,7 @@ pub use id::{RunId, WorkId};
 pub use policy::{DEFAULT_QUEUE, ENGINE_QUEUE, Policy, Queue};
 pub use refusal::{Conflict, Refusal};
 pub use step::{Armed, Fact, Scope, Spawn, Step, Tell};
+pub use storage::schema;
 pub use workflow::{Attempt, Changed, Found, Perform, Project, ProjectError, Value, Workflow};
 
 /// An instant on the business clock, in microseconds of UTC.

@@ -1,0 +1,3 @@
+//! The only place of the engine that knows SQL.
+
+pub mod schema;

@@ -1,0 +1,130 @@
+//! The engine's tables, frozen: a released constant is never edited, the next change is another constant and another migration.
+//!
+//! | table | one row per | kept |
+//! |---|---|---|
+//! | `workflow_run` | run | for ever |
+//! | `workflow_journal` | turn, hash-chained per run | for ever |
+//! | `workflow_work` | effect, timer, spawn or tell that is still to be done | until done |
+//! | `event_log` | fact; the sealer stamps `position` and `hash` after commit | for ever |
+//! | `workflow_process` | process that holds leases, with its heartbeat | until it is gone |
+//! | `schedule_tick` | instant at which a schedule fired | for ever |
+//! | `business_clock` | the one offset of the business clock | – |
+//!
+//! All instants are microseconds since the epoch in 64-bit integers, and values are stored as the text that was hashed: both read the
+//! same on both backends. `workflow_work.not_before` is the whole life of a piece of work in one indexed column: due, waiting, leased
+//! ([`LEASED`]) or parked ([`PARKED`]).
+
+/// `not_before` of work that a process holds: beyond every instant, so the claim passes over it.
+pub const LEASED: i64 = i64::MAX - 1;
+/// `not_before` of work that waits for a person.
+pub const PARKED: i64 = i64::MAX;
+
+/// Kinds of work, as stored.
+pub mod kind {
+    /// A call to an outside party.
+    pub const EFFECT: i16 = 0;
+    /// An instant the run waits for.
+    pub const TIMER: i16 = 1;
+    /// A run to start.
+    pub const SPAWN: i16 = 2;
+    /// An event for another run.
+    pub const TELL: i16 = 3;
+}
+
+/// The first shape on PostgreSQL.
+pub const POSTGRES_V1: &str = r"
+create table workflow_run (
+  id uuid primary key, workflow text not null, key text not null, parent uuid,
+  input text not null, state text not null, state_name text not null,
+  shape int2 not null, seq int4 not null, status int2 not null, unexpected int4 not null,
+  head bytea not null, created_at int8 not null, updated_at int8 not null,
+  unique (workflow, key)
+) with (fillfactor = 75);
+
+create table workflow_journal (
+  run uuid not null, key text not null, seq int4 not null, at int8 not null, verdict int2 not null,
+  event text not null, from_state text not null, to_state text not null, note text, shape int2 not null,
+  attempts int4 not null, last_error text,
+  actor text, on_behalf_of text, request_id text, trace text,
+  hash bytea not null,
+  primary key (run, key)
+);
+
+create table workflow_work (
+  run uuid not null, seq int4 not null, n int4 not null, kind int2 not null, scope int2 not null,
+  workflow text not null, queue text not null, name text not null, payload text not null, request text, outcome text,
+  due int8 not null, not_before int8 not null, attempt int4 not null, failures int4 not null,
+  holder uuid, first_claimed_at int8, error_class text, last_error text, trace text,
+  primary key (run, seq, n)
+) with (fillfactor = 75);
+create index workflow_work_due on workflow_work (queue, not_before);
+
+create table event_log (
+  run uuid not null, seq int4 not null, n int4 not null, kind text not null, body text not null, at int8 not null,
+  position int8 unique, hash bytea,
+  primary key (run, seq, n)
+);
+create index event_log_unsealed on event_log (run, seq, n) where position is null;
+create function event_log_is_append_only() returns trigger language plpgsql as $$
+begin
+  if tg_op = 'UPDATE' and old.position is null and new.position is not null and new.hash is not null
+     and (old.run, old.seq, old.n, old.kind, old.body, old.at) = (new.run, new.seq, new.n, new.kind, new.body, new.at) then
+    return new;
+  end if;
+  raise exception 'event_log is append-only';
+end $$;
+create trigger event_log_append_only before update or delete on event_log for each row execute function event_log_is_append_only();
+
+create table workflow_process (id uuid primary key, role text not null, started_at int8 not null, beat_at int8 not null);
+create table schedule_tick (schedule text not null, instant int8 not null, fired_at int8 not null, primary key (schedule, instant));
+create table business_clock (id int2 primary key check (id = 1), offset_us int8 not null);
+insert into business_clock values (1, 0);
+";
+
+/// The first shape on SQLite.
+pub const SQLITE_V1: &str = r"
+create table workflow_run (
+  id blob primary key, workflow text not null, key text not null, parent blob,
+  input text not null, state text not null, state_name text not null,
+  shape integer not null, seq integer not null, status integer not null, unexpected integer not null,
+  head blob not null, created_at integer not null, updated_at integer not null,
+  unique (workflow, key)
+) without rowid;
+
+create table workflow_journal (
+  run blob not null, key text not null, seq integer not null, at integer not null, verdict integer not null,
+  event text not null, from_state text not null, to_state text not null, note text, shape integer not null,
+  attempts integer not null, last_error text,
+  actor text, on_behalf_of text, request_id text, trace text,
+  hash blob not null,
+  primary key (run, key)
+) without rowid;
+
+create table workflow_work (
+  run blob not null, seq integer not null, n integer not null, kind integer not null, scope integer not null,
+  workflow text not null, queue text not null, name text not null, payload text not null, request text, outcome text,
+  due integer not null, not_before integer not null, attempt integer not null, failures integer not null,
+  holder blob, first_claimed_at integer, error_class text, last_error text, trace text,
+  primary key (run, seq, n)
+) without rowid;
+create index workflow_work_due on workflow_work (queue, not_before);
+
+create table event_log (
+  run blob not null, seq integer not null, n integer not null, kind text not null, body text not null, at integer not null,
+  position integer unique, hash blob,
+  primary key (run, seq, n)
+) without rowid;
+create index event_log_unsealed on event_log (run, seq, n) where position is null;
+create trigger event_log_append_only before update on event_log
+when old.position is not null or new.position is null or new.hash is null
+  or old.run is not new.run or old.seq is not new.seq or old.n is not new.n
+  or old.kind is not new.kind or old.body is not new.body or old.at is not new.at
+begin select raise(abort, 'event_log is append-only'); end;
+create trigger event_log_never_deleted before delete on event_log
+begin select raise(abort, 'event_log is append-only'); end;
+
+create table workflow_process (id blob primary key, role text not null, started_at integer not null, beat_at integer not null) without rowid;
+create table schedule_tick (schedule text not null, instant integer not null, fired_at integer not null, primary key (schedule, instant)) without rowid;
+create table business_clock (id integer primary key check (id = 1), offset_us integer not null);
+insert into business_clock values (1, 0);
+";
