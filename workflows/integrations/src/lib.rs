@@ -12,5 +12,6 @@
 
 mod error;
 pub mod images;
+pub mod objects;
 
 pub use error::Error;
