@@ -24,7 +24,7 @@ create table session (
   created_at int8 not null, last_used_at int8 not null, expires_at int8 not null, idle_expires_at int8 not null,
   revoked_at int8, revoked_why text, user_agent text
 );
-create index session_user on session (user_id, created_at, id);
+create index session_of_user on session (user_id, created_at, id);
 
 create table signing_key (
   kid text primary key, sealed_private bytea not null, public_jwk text not null,
