@@ -1,1 +1,0 @@
-//! To be built: see the crate map in README.md.
