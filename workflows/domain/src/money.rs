@@ -34,6 +34,9 @@ pub enum MoneyError {
     /// The result does not fit in 64 bits.
     #[error("the amount is too large to be money")]
     Overflow,
+    /// An amount is below zero where none can be.
+    #[error("an amount of this kind is never below zero")]
+    Negative,
     /// An amount was to be shared by weights that are all zero.
     #[error("nobody to share the amount between")]
     NothingToShareBy,
@@ -163,6 +166,12 @@ impl Money {
             shares[i] += 1;
         }
         Ok(shares.into_iter().map(|share| self.with(signed(self.minor, share))).collect())
+    }
+
+    /// The part of this amount that goes with `part` of `whole`, to the nearest unit; with a whole of nothing, none.
+    pub(crate) fn in_proportion(self, part: Self, whole: Self) -> Self {
+        let (taken, left) = (part.minor.unsigned_abs(), (whole.minor - part.minor).unsigned_abs());
+        self.allocate(&[taken, left]).map_or_else(|_| self.with(0), |shares| shares[0])
     }
 
     const fn with(self, minor: i64) -> Self {

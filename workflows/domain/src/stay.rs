@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 use serde::{Deserialize, Serialize};
 
 /// At least one night and at most [`Stay::MOST_NIGHTS`], from check-in to check-out.
@@ -28,6 +28,9 @@ pub enum StayError {
         /// How many nights were asked for.
         nights: i64,
     },
+    /// In a century that nobody books in, where reckoning with instants would leave the calendar.
+    #[error("a stay is between the years 2000 and 2999")]
+    OutOfReach,
 }
 
 /// The two dates as they are written, before they are known to be a stay.
@@ -47,7 +50,9 @@ impl Stay {
 
     /// The stay between two dates.
     pub fn parse(check_in: NaiveDate, check_out: NaiveDate) -> Result<Self, StayError> {
+        let bookable = |date: NaiveDate| (2000..3000).contains(&date.year());
         match (check_out - check_in).num_days() {
+            _ if !(bookable(check_in) && bookable(check_out)) => Err(StayError::OutOfReach),
             ..1 => Err(StayError::NoNight),
             nights if nights > i64::from(Self::MOST_NIGHTS) => Err(StayError::TooLong { nights }),
             _ => Ok(Self { check_in, check_out }),
@@ -147,7 +152,8 @@ mod tests {
         assert_eq!(stay("2027-01-01", "2028-01-01").unwrap().len(), 365);
         let refused = stay("2027-01-01", "2028-01-02").unwrap_err();
         assert_eq!(refused.to_string(), "a stay is at most 365 nights, not 366");
-        assert_eq!(stay("-200000-01-01", "+200000-01-01").unwrap_err(), StayError::TooLong { nights: 146_097_000 });
+        assert_eq!(stay("-200000-01-01", "+200000-01-01"), Err(StayError::OutOfReach));
+        assert_eq!(stay("2999-12-31", "3000-01-01"), Err(StayError::OutOfReach));
     }
 
     #[test]
