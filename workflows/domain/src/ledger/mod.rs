@@ -51,6 +51,8 @@ pub enum Kind {
     RefundSettled,
     /// The money came back to us after it had gone.
     RefundFailed,
+    /// What a host owed us was taken off what the host earned.
+    ReceivableNetted,
     /// A host's money is on its way.
     PayoutStarted,
     /// It arrived.
@@ -64,7 +66,7 @@ pub enum Kind {
 /// A movement of money whose entries add up to zero in every currency.
 ///
 /// It has no entry of nothing, hence no entries at all when nothing moves: [`Transaction::is_empty`] says so, and such a
-/// transaction need not be posted.
+/// transaction must not be posted (the database seals no transaction without legs).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "Written", into = "Written")]
 pub struct Transaction {
@@ -94,6 +96,7 @@ impl Kind {
             Self::RefundDecided => "refund_decided",
             Self::RefundSettled => "refund_settled",
             Self::RefundFailed => "refund_failed",
+            Self::ReceivableNetted => "receivable_netted",
             Self::PayoutStarted => "payout_started",
             Self::PayoutPaid => "payout_paid",
             Self::PayoutFailed => "payout_failed",

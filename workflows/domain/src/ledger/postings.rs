@@ -49,6 +49,24 @@ impl Transaction {
         moved(Kind::RefundDecided, Account::Escrow(booking), Account::Refund(payment), amount)
     }
 
+    /// The guest is promised money back after the booking's money was released: everyone who got more than is `kept`
+    /// gives the difference back.
+    ///
+    /// The host may have been paid already, so the host's part is owed to us; it is taken off what is earned next
+    /// ([`Transaction::receivable_netted`]), and the guest never waits for it.
+    pub fn refund_after_release(parties: &Parties, payment: PaymentId, released: &Shares, kept: &Shares) -> Self {
+        let Parties { booking: _, host, tax } = parties;
+        let back = |account, got: Money, keeps| Entry { account, amount: less(got, keeps) };
+        let entries = vec![
+            back(Account::HostReceivable(*host), released.host(), kept.host()),
+            back(Account::GuestFees, released.guest_fee(), kept.guest_fee()),
+            back(Account::HostFees, released.host_fee(), kept.host_fee()),
+            back(Account::Tax(tax.clone()), released.tax(), kept.tax()),
+            back(Account::Refund(payment), kept.total(), released.total()),
+        ];
+        balanced(Kind::RefundDecided, entries)
+    }
+
     /// The promised money went back.
     pub fn refund_settled(provider: Provider, payment: PaymentId, amount: Money) -> Self {
         moved(Kind::RefundSettled, Account::Refund(payment), Account::Psp(provider), amount)
@@ -57,6 +75,11 @@ impl Transaction {
     /// Money that had gone back came to us again: the guest is still owed it.
     pub fn refund_failed(provider: Provider, payment: PaymentId, amount: Money) -> Self {
         moved(Kind::RefundFailed, Account::Psp(provider), Account::Refund(payment), amount)
+    }
+
+    /// What the host owes us is taken off what the host has earned.
+    pub fn receivable_netted(host: UserId, amount: Money) -> Self {
+        moved(Kind::ReceivableNetted, Account::HostPayable(host), Account::HostReceivable(host), amount)
     }
 
     /// What the host has earned is on its way.
@@ -79,7 +102,8 @@ impl Transaction {
         moved(Kind::PayoutReturned, Account::Psp(provider), Account::HostPayable(host), amount)
     }
 
-    /// Everything that a cancellation moves out of the booking's escrow: the promise to the guest and what is kept.
+    /// Everything that a cancellation before release moves out of the booking's escrow: the promise to the guest and what
+    /// is kept.
     pub fn canceled(parties: &Parties, payment: PaymentId, refund: &Refund) -> impl Iterator<Item = Self> + use<> {
         let promised = Self::refund_decided(parties.booking, payment, refund.to_guest);
         let kept = Self::cancellation_kept(parties, &refund.kept);
@@ -108,6 +132,10 @@ fn divided(kind: Kind, parties: &Parties, shares: &Shares) -> Transaction {
 
 fn balanced(kind: Kind, entries: Vec<Entry>) -> Transaction {
     Transaction::try_new(kind, entries).expect("what is credited is what was debited")
+}
+
+fn less(amount: Money, other: Money) -> Money {
+    amount.checked_sub(other).expect("both are shares of one price")
 }
 
 fn negative(amount: Money) -> Money {

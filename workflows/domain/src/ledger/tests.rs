@@ -115,6 +115,30 @@ fn a_cancellation_empties_the_escrow() {
 }
 
 #[test]
+fn a_host_who_was_paid_gives_back_out_of_the_next_earnings() {
+    let (released, kept) = (shares([970, 120, 30, 100]), shares([485, 120, 15, 50]));
+    let life = [
+        Transaction::captured(GATEWAY, BOOKING, released.total()),
+        Transaction::released(&parties(), &released),
+        Transaction::payout_started(HOST, PAYOUT, released.host()),
+        Transaction::payout_paid(GATEWAY, PAYOUT, released.host()),
+        Transaction::refund_after_release(&parties(), PAYMENT, &released, &kept),
+        Transaction::refund_settled(GATEWAY, PAYMENT, eur(550)),
+    ];
+    insta::assert_snapshot!(held(&posted(&life)), @r"
+    psp:sandbox -300 EUR
+    host:usr_00000000000000000000000000000004:receivable 485 EUR
+    tax:FR:payable -50 EUR
+    rev:guest_fee -120 EUR
+    rev:host_fee -15 EUR
+    ");
+    let next = [Transaction::released(&parties(), &released), Transaction::receivable_netted(HOST, eur(485))];
+    let balances = posted(life.iter().chain(&next));
+    assert_eq!(balances.of(&Account::HostReceivable(HOST), Currency::EUR), 0);
+    assert_eq!(balances.of(&Account::HostPayable(HOST), Currency::EUR), -485);
+}
+
+#[test]
 fn a_full_refund_keeps_nothing_to_divide() {
     let refund = Refund { to_guest: eur(1_220), kept: Shares::nothing(Currency::EUR) };
     let kinds: Vec<Kind> = Transaction::canceled(&parties(), PAYMENT, &refund).map(|moved| moved.kind()).collect();
@@ -130,8 +154,9 @@ fn a_kind_is_one_word_in_code_and_json() {
 }
 
 fn any_transaction() -> impl Strategy<Value = Transaction> {
-    (0..11_u8, 0..1_000_000_000_i64, prop::array::uniform4(0..1_000_000_000_i64)).prop_map(|(which, minor, parts)| {
-        let (amount, shares) = (eur(minor), shares(parts));
+    let parts = || prop::array::uniform4(0..1_000_000_000_i64).prop_map(shares);
+    (0..13_u8, 0..1_000_000_000_i64, parts(), parts()).prop_map(|(which, minor, shares, kept)| {
+        let amount = eur(minor);
         match which {
             0 => Transaction::authorised(amount),
             1 => Transaction::hold_reversed(amount),
@@ -142,7 +167,9 @@ fn any_transaction() -> impl Strategy<Value = Transaction> {
             6 => Transaction::refund_settled(GATEWAY, PAYMENT, amount),
             7 => Transaction::refund_failed(GATEWAY, PAYMENT, amount),
             8 => Transaction::payout_started(HOST, PAYOUT, amount),
-            9 => Transaction::payout_paid(GATEWAY, PAYOUT, amount),
+            9 => Transaction::refund_after_release(&parties(), PAYMENT, &shares, &kept),
+            10 => Transaction::receivable_netted(HOST, amount),
+            11 => Transaction::payout_paid(GATEWAY, PAYOUT, amount),
             _ => Transaction::payout_returned(GATEWAY, HOST, amount),
         }
     })
