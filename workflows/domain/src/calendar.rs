@@ -26,7 +26,7 @@ pub struct BookingRules {
     /// How many guests may come.
     pub capacity: Capacity,
     /// How many nights stay empty between two stays.
-    pub preparation_nights: u8,
+    pub preparation_nights: u16,
 }
 
 /// What somebody asks for.
@@ -50,7 +50,7 @@ pub struct Neighbour {
     /// The first night after it that is not.
     pub to: NaiveDate,
     /// For a stay, the preparation it was booked with; a block needs none, `None`.
-    pub preparation_nights: Option<u8>,
+    pub preparation_nights: Option<u16>,
 }
 
 /// Why a home cannot be booked like this.
@@ -96,7 +96,7 @@ pub enum NotBookable {
     #[error("{nights} nights must stay empty before and after each stay")]
     NoTimeToPrepare {
         /// How many there must be.
-        nights: u8,
+        nights: u16,
     },
 }
 
@@ -185,7 +185,7 @@ mod tests {
     const GUEST: UserId = UserId::from_uuid(Uuid::from_u128(1));
     const HOST: UserId = UserId::from_uuid(Uuid::from_u128(2));
 
-    fn rules(preparation_nights: u8) -> BookingRules {
+    fn rules(preparation_nights: u16) -> BookingRules {
         let capacity = Capacity { guests: 4, infants: 0, pets: 0 };
         let (advance_notice_days, booking_window_days) = (0, 365);
         BookingRules {
@@ -202,7 +202,7 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn booked(from: &str, to: &str, preparation_nights: Option<u8>) -> Neighbour {
+    fn booked(from: &str, to: &str, preparation_nights: Option<u16>) -> Neighbour {
         Neighbour { from: day(from), to: day(to), preparation_nights }
     }
 

@@ -319,6 +319,15 @@ mod tests {
         assert_ne!(first.fingerprint(), offer("moderate", 3).fingerprint());
     }
 
+    /// Quotes, bookings and runs keep offers for years: what was written once must stay readable, to the byte.
+    #[test]
+    fn an_offer_is_still_written_as_it_always_was() {
+        let golden = include_str!("golden/offer.json");
+        assert_eq!(serde_json::from_str::<Offer>(golden).unwrap(), offer("flexible", 2));
+        let without_spaces: String = golden.split_whitespace().collect();
+        assert_eq!(serde_json::to_string(&offer("flexible", 2)).unwrap(), without_spaces);
+    }
+
     #[test]
     fn a_word_on_a_line_is_the_same_in_code_and_json() {
         for line in offer("flexible", 9).priced.lines() {

@@ -85,6 +85,9 @@ impl HouseClock {
 
 #[cfg(test)]
 mod tests {
+    use chrono_tz::TZ_VARIANTS;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn house(zone: Tz, check_in: &str) -> (HouseClock, Stay) {
@@ -182,5 +185,18 @@ mod tests {
         let json = r#"{"zone":"Europe/Paris","check_in_time":"15:00:00","check_out_time":"11:00:00"}"#;
         assert_eq!(serde_json::to_string(&paris).unwrap(), json);
         assert_eq!(serde_json::from_str::<HouseClock>(json).unwrap(), paris);
+    }
+
+    proptest! {
+        #[test]
+        fn every_wall_clock_time_is_an_instant_at_or_after_it(
+            zone in prop::sample::select(&TZ_VARIANTS[..]), day in 0..30_000_u64, minute in 0..1_440_u32,
+        ) {
+            let date = NaiveDate::from_ymd_opt(2000, 1, 1).unwrap() + Days::new(day);
+            let time = NaiveTime::from_hms_opt(minute / 60, minute % 60, 0).unwrap();
+            let shown = instant(zone, date, time).with_timezone(&zone).naive_local();
+            let later = shown - date.and_time(time);
+            prop_assert!(later >= TimeDelta::zero() && later <= TimeDelta::hours(24), "{} {} {}", zone, date, time);
+        }
     }
 }

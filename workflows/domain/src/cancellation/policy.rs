@@ -205,7 +205,7 @@ impl<'de> Deserialize<'de> for PolicyCode {
 }
 
 /// The two policies of a home: one for short stays, one for long ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HostPolicies {
     short: PolicyCode,
     long: PolicyCode,
@@ -220,6 +220,11 @@ impl HostPolicies {
             }
         }
         Ok(Self { short, long })
+    }
+
+    /// What a host has who chose a policy for short stays only: the firm one for long stays beside it.
+    pub fn with_firm_long_stays(short: PolicyCode) -> Result<Self, PolicyError> {
+        Self::try_new(short, "long_term_firm".parse()?)
     }
 
     /// The row that applies to this stay when it is quoted on that date; the regime switches at exactly 28 nights.
@@ -263,7 +268,7 @@ mod tests {
 
     #[test]
     fn v10_the_policy_switches_at_exactly_28_nights() {
-        let policies = HostPolicies::try_new(code("flexible"), code("long_term_firm")).unwrap();
+        let policies = HostPolicies::with_firm_long_stays(code("flexible")).unwrap();
         let applied = |nights| policies.in_force(&stay("2027-01-01", nights), "2026-12-01".parse().unwrap());
         assert_eq!(applied(27).unwrap().code, "flexible");
         assert_eq!(applied(28).unwrap().code, "long_term_firm");
