@@ -1,1 +1,13 @@
-//! To be built: see the crate map in README.md.
+//! What the product does, with no HTTP and no Redis: the durable processes, and the use cases that people and programs call.
+//!
+//! Each process is a directory that reads top-down: `mod.rs` decides (pure), `perform.rs` acts on the world, `project.rs` writes the
+//! rows that people read. A booking is made, pays through a [`payment`], writes letters through [`mail`]; what a host has earned goes
+//! out through [`payout`]s; a [`photo`] is made fit to be shown. All of them are listed, a line each, in the registry.
+
+pub mod booking;
+pub mod ledger;
+pub mod mail;
+pub mod payment;
+pub mod payout;
+pub mod photo;
+pub mod timers;

@@ -1,0 +1,83 @@
+//! The ledger as the processes post it: one fact per movement of money, written with the turn that decides it.
+//!
+//! A payment posts what the gateway did (held, captured, refunded) and the refunds that it decides itself; a booking posts what the
+//! agreement says (released, promised back, kept); a payout posts its own three movements. Which accounts a movement touches is
+//! [`domain::ledger`]'s business.
+
+use domain::ledger::{Parties, Transaction};
+use domain::{Money, PaymentId, Refund};
+use engine::Fact;
+
+use crate::booking::Terms;
+use crate::payment::Due;
+use crate::payout::Payable;
+
+/// The kind under which the engine hands a movement of money to the poster.
+pub const LEDGER: &str = "ledger";
+
+fn fact(transaction: &Transaction) -> Fact {
+    Fact::new(LEDGER, transaction)
+}
+
+/// The card holds the price for us.
+pub(crate) fn hold_placed(due: &Due) -> Fact {
+    fact(&Transaction::authorised(due.amount))
+}
+
+/// The card holds nothing for us any more.
+pub(crate) fn hold_lifted(due: &Due) -> Fact {
+    fact(&Transaction::hold_reversed(due.amount))
+}
+
+/// The price is with us, kept for the booking.
+pub(crate) fn captured(due: &Due) -> Fact {
+    fact(&Transaction::captured(due.provider, due.booking, due.amount))
+}
+
+/// A payment that nobody wants promises its money back by itself.
+pub(crate) fn refund_promised(due: &Due, amount: Money) -> Fact {
+    fact(&Transaction::refund_decided(due.booking, due.payment, amount))
+}
+
+/// What was promised back has gone back.
+pub(crate) fn refund_settled(due: &Due, amount: Money) -> Fact {
+    fact(&Transaction::refund_settled(due.provider, due.payment, amount))
+}
+
+/// The guest has come: host, platform and tax office have earned theirs.
+pub(crate) fn released(terms: &Terms) -> Fact {
+    fact(&Transaction::released(&parties(terms), &terms.offer.priced.shares()))
+}
+
+/// A paid booking is called off: what goes back is promised, what is kept is divided.
+pub(crate) fn called_off(terms: &Terms, payment: PaymentId, split: &Refund, released: bool) -> Vec<Fact> {
+    let parties = parties(terms);
+    let movements: Vec<Transaction> = if released {
+        let had = terms.offer.priced.shares();
+        vec![Transaction::refund_after_release(&parties, payment, &had, &split.kept)]
+    } else {
+        Transaction::canceled(&parties, payment, split).collect()
+    };
+    movements.iter().filter(|movement| !movement.is_empty()).map(fact).collect()
+}
+
+fn parties(terms: &Terms) -> Parties {
+    Parties { booking: terms.booking, host: terms.host, tax: terms.tax.clone() }
+}
+
+/// The host's money is on its way, after what the host owed is taken off.
+pub(crate) fn payout_started(payable: &Payable) -> Vec<Fact> {
+    let Payable { host, payout, amount, netted, .. } = *payable;
+    let movements = [Transaction::receivable_netted(host, netted), Transaction::payout_started(host, payout, amount)];
+    movements.iter().filter(|movement| !movement.is_empty()).map(fact).collect()
+}
+
+/// The host's money arrived.
+pub(crate) fn payout_paid(payable: &Payable) -> Fact {
+    fact(&Transaction::payout_paid(payable.provider, payable.payout, payable.amount))
+}
+
+/// The host's money never left and is on the balance again.
+pub(crate) fn payout_failed(payable: &Payable) -> Fact {
+    fact(&Transaction::payout_failed(payable.host, payable.payout, payable.amount))
+}
