@@ -15,7 +15,7 @@ create table property (
   latitude double precision not null, longitude double precision not null, time_zone text not null,
   capacity int4 not null, infants_max int4 not null, pets_max int4 not null, status text not null,
   currency text not null, nightly_minor int8 not null, weekend_minor int8, cleaning_minor int8 not null, pets_minor int8,
-  weekly_discount_bp int4 not null, monthly_discount_bp int4 not null, policy text not null,
+  weekly_discount_bp int4 not null, monthly_discount_bp int4 not null, policy text not null, long_policy text not null,
   instant_book boolean not null, check_in_time text not null, check_out_time text not null,
   min_nights int4 not null, max_nights int4 not null, advance_days int4 not null, window_days int4 not null,
   prep_nights int4 not null, version int8 not null, created_at int8 not null, updated_at int8 not null

@@ -28,11 +28,9 @@ fn uuid_v7(at: Timestamp, entropy: [u8; 10]) -> Uuid {
 fn parse(prefix: &'static str, text: &str) -> Result<Uuid, ParseIdError> {
     let wrong = ParseIdError { prefix };
     let digits = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).ok_or(wrong.clone())?;
-    let one_spelling = digits.len() == 32 && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    if !one_spelling {
-        return Err(wrong);
-    }
-    Uuid::parse_str(digits).map_err(|_| wrong)
+    // Of the UUID's spellings that the parser knows, only the plain one has no other characters than these.
+    let plain = digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    Uuid::parse_str(digits).ok().filter(|_| plain).ok_or(wrong)
 }
 
 /// The one list of ids: a kind of thing is named in one line, and its prefix stands nowhere else.

@@ -263,6 +263,12 @@ mod tests {
     }
 
     #[test]
+    fn what_is_left_over_goes_to_the_largest_remainders() {
+        assert_eq!(minors(&eur(10).allocate(&[1, 2, 4]).unwrap()), [1, 3, 6]);
+        assert_eq!(minors(&eur(-10).allocate(&[1, 2, 4]).unwrap()), [-1, -3, -6]);
+    }
+
+    #[test]
     fn half_a_unit_goes_away_from_zero() {
         let half_percent = BasisPoints::try_new(50).unwrap();
         assert_eq!(eur(100).portion(half_percent), eur(1));

@@ -300,12 +300,22 @@ mod tests {
 
     #[test]
     fn a_written_price_that_does_not_add_up_is_refused() {
-        let json = serde_json::to_string(&price(&rates(), &stay("2027-05-03", 2), &couple()).unwrap()).unwrap();
-        assert!(serde_json::from_str::<Priced>(&json).is_ok());
-        let forged = json.replace(r#""total":{"amount_minor":29280"#, r#""total":{"amount_minor":29279"#);
-        assert_ne!(forged, json);
-        let refused = serde_json::from_str::<Priced>(&forged).unwrap_err();
-        assert!(refused.to_string().contains("not the sum of its parts"), "{refused}");
+        let honest = serde_json::to_string(&price(&rates(), &stay("2027-05-03", 2), &couple()).unwrap()).unwrap();
+        let refused = |forged: String| {
+            assert_ne!(forged, honest);
+            serde_json::from_str::<Priced>(&forged).unwrap_err().to_string()
+        };
+        let nights = r#","nights":{"first":"2027-05-03","count":2,"each":{"amount_minor":10000,"currency":"EUR"}}"#;
+        for forged in [
+            honest.replace(":29280,", ":29279,"),
+            honest.replace(":24000,", ":23999,"),
+            honest.replace(":24000,", ":24001,").replace(":23280,", ":23281,"),
+            honest.replace(r#""count":2"#, r#""count":3"#),
+            honest.replace(nights, ""),
+        ] {
+            assert!(refused(forged.clone()).contains("not the sum of its parts"), "{forged}");
+        }
+        assert!(refused(honest.replacen("EUR", "USD", 1)).contains("cannot be added"));
     }
 
     #[test]

@@ -186,6 +186,8 @@ pub(crate) mod tests {
         ");
         assert_eq!((priced.subtotal(), priced.total()), (eur(50_500), eur(61_610)));
         assert_eq!((priced.host_fee(), priced.host_net()), (eur(1_515), eur(48_985)));
+        let without_dog = price(&rates, &stay("2027-05-06", 4), &couple()).unwrap();
+        assert_eq!(without_dog.subtotal(), eur(48_000));
     }
 
     #[test]

@@ -185,7 +185,6 @@ pub(crate) fn encode(value: &impl Serialize) -> String {
 }
 
 /// The variant's name of a serialised enum: `"Expired"` and `{"Held":{…}}` both name themselves.
-#[cfg_attr(not(test), expect(dead_code, reason = "the turn planner, next to come, names states by it"))]
 pub(crate) fn variant(json: &str) -> &str {
     let quoted = json.trim_start_matches(['{', ' ', '\n']).trim_start_matches('"');
     quoted.split('"').next().unwrap_or(quoted)

@@ -6,11 +6,14 @@
 //! which [`classify`] puts into words that are the same for PostgreSQL and SQLite.
 #![warn(missing_docs)]
 
+pub mod bookings;
 #[expect(missing_docs, reason = "an entity's names are the table's; the migrations say what they mean")]
 pub mod entity;
 mod error;
 mod instant;
+pub mod nights;
 mod page;
+pub mod properties;
 mod read;
 pub mod sessions;
 pub mod users;

@@ -79,6 +79,15 @@ fn a_schedule_says_when_the_guest_gets_what() {
 }
 
 #[test]
+fn a_late_booking_shows_no_deadline_that_has_passed() {
+    let schedule = schedule(&offer("firm", 5), at("2027-06-05T00:00:00Z"));
+    insta::assert_snapshot!(shown(&schedule, Tz::Europe__Paris), @r"
+    2027-06-10T15:00:00+02:00 0.00 EUR
+    then 0.00 EUR
+    ");
+}
+
+#[test]
 fn flexible_keeps_one_night_after_the_last_day() {
     let offer = offer("flexible", 5);
     assert_eq!(by_guest(&offer, "2027-06-09T13:00:00Z"), everything_back(&offer));

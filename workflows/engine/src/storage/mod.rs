@@ -1,3 +1,242 @@
-//! The only place of the engine that knows SQL.
+//! The only place of the engine that knows SQL: what a commit reads, what it writes, and how work is claimed, on both backends.
+//!
+//! The statements are set-based: a group of sixty turns costs the same few round trips as a group of one.
 
+mod postgres;
 pub mod schema;
+mod sqlite;
+
+use crate::turn::{DueTimer, JournalRow, NewWork, RunRow};
+use crate::{Posted, RunId, Scope, Timestamp, WorkId};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
+use std::collections::{HashMap, HashSet};
+use uuid::Uuid;
+
+/// What a commit has to know before it decides.
+#[derive(Debug, Default)]
+pub(crate) struct Ask {
+    pub(crate) runs: Vec<RunId>,
+    pub(crate) fences: Vec<WorkId>,
+    pub(crate) keys: Vec<(RunId, String)>,
+}
+
+/// A piece of work that an input completes, as it stands now.
+#[derive(Clone, Debug)]
+pub(crate) struct FenceRow {
+    pub(crate) attempt: i32,
+    pub(crate) last_error: Option<String>,
+}
+
+/// The answer to an [`Ask`]: rows locked in id order, clocks read after the locks.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// The business clock.
+    pub(crate) now: Timestamp,
+    /// The lease clock: the database's own time.
+    pub(crate) real: i64,
+    pub(crate) runs: HashMap<RunId, RunRow>,
+    pub(crate) timers: HashMap<RunId, Vec<DueTimer>>,
+    pub(crate) fences: HashMap<WorkId, FenceRow>,
+    pub(crate) seen: HashSet<(RunId, String)>,
+}
+
+/// Work to insert, and whether this process takes it in the same commit.
+#[derive(Debug)]
+pub(crate) struct Queued {
+    pub(crate) work: NewWork,
+    pub(crate) leased: bool,
+}
+
+/// Everything one commit writes.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) now: i64,
+    pub(crate) real: i64,
+    pub(crate) holder: Uuid,
+    pub(crate) born: Vec<RunRow>,
+    pub(crate) moved: Vec<RunRow>,
+    pub(crate) journal: Vec<JournalRow>,
+    pub(crate) done: Vec<WorkId>,
+    pub(crate) left: Vec<RunId>,
+    pub(crate) ended: Vec<RunId>,
+    pub(crate) replaced: Vec<(RunId, String)>,
+    pub(crate) withdrawn: Vec<(RunId, String)>,
+    pub(crate) queued: Vec<Queued>,
+    pub(crate) facts: Vec<Posted>,
+}
+
+/// Which queues may hand out how much, to whom.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    pub(crate) rooms: Vec<(&'static str, i32)>,
+    pub(crate) holder: Uuid,
+    pub(crate) workflows: Vec<String>,
+    pub(crate) shapes: Vec<i16>,
+}
+
+/// A claimed piece of work with all that its execution needs.
+#[derive(Clone, Debug)]
+pub(crate) struct ClaimedRow {
+    pub(crate) work: WorkId,
+    pub(crate) kind: i16,
+    pub(crate) workflow: String,
+    pub(crate) queue: String,
+    pub(crate) payload: String,
+    pub(crate) request: Option<String>,
+    pub(crate) outcome: Option<String>,
+    pub(crate) attempt: i32,
+    pub(crate) failures: i32,
+    pub(crate) first_claimed_at: i64,
+    pub(crate) error_class: Option<String>,
+    pub(crate) trace: Option<String>,
+    pub(crate) input: String,
+    pub(crate) now: Timestamp,
+    pub(crate) real: i64,
+    pub(crate) due: Timestamp,
+}
+
+/// An instant from its stored microseconds.
+pub(crate) fn instant(micros: i64) -> Timestamp {
+    Timestamp::from_timestamp_micros(micros).unwrap_or(Timestamp::MAX_UTC)
+}
+
+pub(crate) fn statement(backend: DbBackend, sql: &str, values: Vec<Value>) -> Statement {
+    Statement::from_sql_and_values(backend, sql, values)
+}
+
+/// Loads and locks what the inputs are about. On SQLite the transaction itself is the lock.
+pub(crate) async fn load(tx: &impl ConnectionTrait, ask: &Ask) -> Result<Loaded, DbErr> {
+    let rows = match tx.get_database_backend() {
+        DbBackend::Sqlite => tx.query_all_raw(sqlite::load(ask)).await?,
+        _ => tx.query_all_raw(postgres::load(ask)).await?,
+    };
+    let mut loaded = Loaded {
+        now: Timestamp::MIN_UTC,
+        real: 0,
+        runs: HashMap::with_capacity(ask.runs.len()),
+        timers: HashMap::new(),
+        fences: HashMap::with_capacity(ask.fences.len()),
+        seen: HashSet::new(),
+    };
+    for row in rows {
+        loaded.take(&row)?;
+    }
+    Ok(loaded)
+}
+
+impl Loaded {
+    /// Reads one row of the tagged union that both backends answer with.
+    fn take(&mut self, row: &QueryResult) -> Result<(), DbErr> {
+        match row.try_get_by_index::<i32>(0)? {
+            0 => {
+                self.now = instant(row.try_get_by_index(9)?);
+                self.real = row.try_get_by_index(10)?;
+            }
+            1 => {
+                let run = run_row(row)?;
+                self.runs.insert(run.id, run);
+            }
+            2 => {
+                let fence =
+                    FenceRow { attempt: narrow(row.try_get_by_index(9)?)?, last_error: row.try_get_by_index(4)? };
+                self.fences.insert(work_id(row, 1)?, fence);
+            }
+            3 => {
+                let work = work_id(row, 1)?;
+                let scope = if row.try_get_by_index::<i64>(10)? == 0 { Scope::State } else { Scope::Run };
+                let due = instant(row.try_get_by_index(9)?);
+                let timer = DueTimer { work, payload: row.try_get_by_index(4)?, due, scope };
+                self.timers.entry(work.run).or_default().push(timer);
+            }
+            _ => {
+                let run = RunId::from_uuid(row.try_get_by_index(1)?);
+                self.seen.insert((run, row.try_get_by_index(4)?));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn narrow<N: TryFrom<i64>>(wide: i64) -> Result<N, DbErr> {
+    N::try_from(wide).map_err(|_| DbErr::Type(format!("{wide} does not fit its column")))
+}
+
+fn run_row(row: &QueryResult) -> Result<RunRow, DbErr> {
+    let parent: Option<Uuid> = row.try_get_by_index(12)?;
+    Ok(RunRow {
+        id: RunId::from_uuid(row.try_get_by_index(1)?),
+        seq: row.try_get_by_index(2)?,
+        finished: row.try_get_by_index::<i32>(3)? == 1,
+        workflow: row.try_get_by_index(4)?,
+        key: row.try_get_by_index(5)?,
+        input: row.try_get_by_index(6)?,
+        state: row.try_get_by_index(7)?,
+        state_name: row.try_get_by_index(8)?,
+        shape: narrow(row.try_get_by_index(9)?)?,
+        unexpected: narrow(row.try_get_by_index(10)?)?,
+        head: row.try_get_by_index(11)?,
+        parent: parent.map(RunId::from_uuid),
+    })
+}
+
+/// Reads `(run, seq, n)` from three columns beginning at `at`.
+pub(crate) fn work_id(row: &QueryResult, at: usize) -> Result<WorkId, DbErr> {
+    Ok(WorkId {
+        run: RunId::from_uuid(row.try_get_by_index(at)?),
+        seq: row.try_get_by_index(at + 1)?,
+        n: row.try_get_by_index(at + 2)?,
+    })
+}
+
+/// Writes a commit.
+pub(crate) async fn write(tx: &impl ConnectionTrait, batch: &Batch) -> Result<(), DbErr> {
+    match tx.get_database_backend() {
+        DbBackend::Sqlite => {
+            for statement in sqlite::write(batch) {
+                tx.execute_raw(statement).await?;
+            }
+        }
+        _ => {
+            tx.execute_raw(postgres::write(batch)).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Claims due work, each piece for one process only, and returns it with a new attempt number.
+pub(crate) async fn claim(db: &impl ConnectionTrait, claim: &Claim) -> Result<Vec<ClaimedRow>, DbErr> {
+    let rows = match db.get_database_backend() {
+        DbBackend::Sqlite => db.query_all_raw(sqlite::claim(claim)).await?,
+        _ => db.query_all_raw(postgres::claim(claim)).await?,
+    };
+    rows.iter().map(claimed_row).collect()
+}
+
+fn claimed_row(row: &QueryResult) -> Result<ClaimedRow, DbErr> {
+    Ok(ClaimedRow {
+        work: work_id(row, 0)?,
+        kind: row.try_get_by_index(3)?,
+        workflow: row.try_get_by_index(4)?,
+        queue: row.try_get_by_index(5)?,
+        payload: row.try_get_by_index(6)?,
+        request: row.try_get_by_index(7)?,
+        outcome: row.try_get_by_index(8)?,
+        attempt: row.try_get_by_index(9)?,
+        failures: row.try_get_by_index(10)?,
+        first_claimed_at: row.try_get_by_index(11)?,
+        error_class: row.try_get_by_index(12)?,
+        trace: row.try_get_by_index(13)?,
+        input: row.try_get_by_index(14)?,
+        now: instant(row.try_get_by_index(15)?),
+        real: row.try_get_by_index(16)?,
+        due: instant(row.try_get_by_index(17)?),
+    })
+}
+
+/// SQL for the lease clock in microseconds: the database's own time, which no sandbox moves.
+pub(crate) const fn real_clock(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Sqlite => "cast(unixepoch('subsec') * 1000 as integer) * 1000",
+        _ => "(extract(epoch from clock_timestamp()) * 1000000)::int8",
+    }
+}

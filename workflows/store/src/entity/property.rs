@@ -40,6 +40,8 @@ pub struct Model {
     pub monthly_discount_bp: i32,
     #[sea_orm(column_type = "Text")]
     pub policy: String,
+    #[sea_orm(column_type = "Text")]
+    pub long_policy: String,
     pub instant_book: bool,
     #[sea_orm(column_type = "Text")]
     pub check_in_time: String,

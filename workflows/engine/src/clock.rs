@@ -1,0 +1,128 @@
+//! The business clock: the database's time plus an offset that only a sandbox moves, step by step and never past something that is due.
+
+use crate::Timestamp;
+use crate::engine::Engine;
+use crate::storage::schema::LEASED;
+use crate::storage::{instant, statement};
+use sea_orm::{ConnectionTrait, DbErr};
+use std::time::{Duration, Instant};
+
+/// Who carries out the work that falls due while the clock is moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Settling {
+    /// This call, inline: tests, and tools without a worker.
+    Inline,
+    /// Workers elsewhere; the call waits for them, at most this long per step.
+    Elsewhere(Duration),
+}
+
+/// The clock could not be moved as far as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClockError {
+    /// The database failed.
+    #[error("the business clock could not be moved")]
+    Storage(#[from] DbErr),
+    /// Work that was due did not come to rest.
+    #[error("work did not come to rest at {at}; is a worker running?")]
+    Restless {
+        /// Where the clock stands.
+        at: Timestamp,
+    },
+}
+
+impl Engine {
+    /// Moves the business clock to `target`: to the next due instant, until everything that is due has been done, and on.
+    ///
+    /// A clock that is already past `target` stays. Returns where it stands.
+    ///
+    /// # Errors
+    /// When the database fails or due work does not come to rest.
+    pub async fn advance_to(&self, target: Timestamp, settling: Settling) -> Result<Timestamp, ClockError> {
+        loop {
+            self.rest(settling).await?;
+            let now = self.now().await?;
+            if now >= target {
+                return Ok(now);
+            }
+            let next = self.next_due(now).await?.map_or(target, |due| due.min(target));
+            self.shift(next).await?;
+        }
+    }
+
+    /// The next instant after `now` at which something falls due.
+    async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, DbErr> {
+        let db = &self.core.db.write;
+        let sql = "select min(not_before) from workflow_work where not_before > $1 and not_before < $2";
+        let values = vec![now.timestamp_micros().into(), LEASED.into()];
+        let row = db.query_one_raw(statement(db.get_database_backend(), sql, values)).await?;
+        let work: Option<i64> = row.map(|r| r.try_get_by_index(0)).transpose()?.flatten();
+        let tick = self.next_tick(now).await?;
+        Ok(work.map(instant).into_iter().chain(tick).min())
+    }
+
+    /// Sets the clock forward to this instant; it never goes back.
+    async fn shift(&self, to: Timestamp) -> Result<(), DbErr> {
+        let db = &self.core.db.write;
+        let backend = db.get_database_backend();
+        let real = crate::storage::real_clock(backend);
+        let greatest = if backend == sea_orm::DbBackend::Sqlite { "max" } else { "greatest" };
+        let sql = format!("update business_clock set offset_us = {greatest}(offset_us, $1 - {real})");
+        db.execute_raw(statement(backend, &sql, vec![to.timestamp_micros().into()])).await?;
+        self.core.bell.ring_here();
+        Ok(())
+    }
+
+    async fn rest(&self, settling: Settling) -> Result<(), ClockError> {
+        match settling {
+            Settling::Inline => Ok(self.settle().await?),
+            Settling::Elsewhere(patience) => self.wait_for_rest(patience).await,
+        }
+    }
+
+    async fn wait_for_rest(&self, patience: Duration) -> Result<(), ClockError> {
+        let began = Instant::now();
+        while self.busy().await? {
+            if began.elapsed() > patience {
+                return Err(ClockError::Restless { at: self.now().await? });
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
+    }
+
+    /// Whether anything is due or in somebody's hands.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn busy(&self) -> Result<bool, DbErr> {
+        let db = &self.core.db.write;
+        let backend = db.get_database_backend();
+        let real = crate::storage::real_clock(backend);
+        let sql = format!(
+            "select case when exists (select 1 from workflow_work where not_before = $1 or not_before <= {real} + (select offset_us from business_clock))
+             then 1 else 0 end"
+        );
+        let row = db.query_one_raw(statement(backend, &sql, vec![LEASED.into()])).await?;
+        let work = row.map(|r| r.try_get_by_index::<i32>(0)).transpose()?.unwrap_or(0) == 1;
+        Ok(work || self.tick_is_due().await?)
+    }
+
+    /// Claims and executes everything that is due, in this task, until nothing is: the drain of tests. Needs hands with room.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn settle(&self) -> Result<(), DbErr> {
+        loop {
+            let ticked = self.fire_ticks().await?;
+            let claimed = self.claim().await?;
+            let mut executed = 0;
+            while let Some(lease) = self.core.hands.ready().await {
+                self.execute(lease).await;
+                executed += 1;
+            }
+            if ticked + claimed + executed == 0 {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! What a process holds: room per queue, leases on their way to a worker, and the memory of them.
+
+use crate::storage::{ClaimedRow, schema::kind};
+use crate::{Fence, Timestamp, WorkId};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use uuid::Uuid;
+
+/// Work in the hands of this process: a fenced claim with everything that its execution needs.
+#[derive(Debug)]
+pub struct Lease {
+    pub(crate) row: ClaimedRow,
+    pub(crate) _room: Room,
+}
+
+impl Lease {
+    /// Which work.
+    #[must_use]
+    pub const fn work(&self) -> WorkId {
+        self.row.work
+    }
+
+    /// The queue it waited in.
+    #[must_use]
+    pub fn queue(&self) -> &str {
+        &self.row.queue
+    }
+
+    /// The workflow whose turn queued it.
+    #[must_use]
+    pub fn workflow(&self) -> &str {
+        &self.row.workflow
+    }
+
+    /// The W3C trace context of the turn that queued it.
+    #[must_use]
+    pub fn trace(&self) -> Option<&str> {
+        self.row.trace.as_deref()
+    }
+
+    /// Whether it is a call to an outside party rather than the engine's own work.
+    #[must_use]
+    pub const fn is_effect(&self) -> bool {
+        self.row.kind == kind::EFFECT
+    }
+
+    pub(crate) fn fence(&self) -> Fence {
+        Fence { work: self.row.work, attempt: self.row.attempt }
+    }
+}
+
+/// A place in a queue's room; giving it back is dropping it.
+#[derive(Debug)]
+pub(crate) struct Room {
+    _permit: OwnedSemaphorePermit,
+    held: Option<(Arc<Held>, Fence)>,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        if let Some((held, fence)) = &self.held {
+            held.forget(*fence);
+        }
+    }
+}
+
+/// The leases that this process knows of; a lease in the database that is not here was lost on the way and can be let go.
+#[derive(Debug, Default)]
+pub(crate) struct Held(Mutex<HashMap<WorkId, i32>>);
+
+impl Held {
+    fn lock(&self) -> MutexGuard<'_, HashMap<WorkId, i32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn forget(&self, fence: Fence) {
+        let mut held = self.lock();
+        if held.get(&fence.work) == Some(&fence.attempt) {
+            held.remove(&fence.work);
+        }
+    }
+
+    pub(crate) fn knows(&self, fence: Fence) -> bool {
+        self.lock().get(&fence.work) == Some(&fence.attempt)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.lock().len()
+    }
+}
+
+/// The hands of one process.
+pub struct Hands {
+    pub(crate) process: Uuid,
+    pub(crate) held: Arc<Held>,
+    queues: BTreeMap<&'static str, (Arc<Semaphore>, usize)>,
+    send: mpsc::UnboundedSender<Lease>,
+    receive: tokio::sync::Mutex<mpsc::UnboundedReceiver<Lease>>,
+}
+
+impl Hands {
+    /// Hands with this much room per queue; none at all for a process that only queues work.
+    #[must_use]
+    pub fn new(process: Uuid, rooms: &[(&'static str, usize)]) -> Self {
+        let (send, receive) = mpsc::unbounded_channel();
+        let queues = rooms.iter().map(|(queue, size)| (*queue, (Arc::new(Semaphore::new(*size)), *size))).collect();
+        Self { process, held: Arc::default(), queues, send, receive: tokio::sync::Mutex::new(receive) }
+    }
+
+    /// A place in this queue's room, if there is one free right now.
+    pub(crate) fn room(&self, queue: &str) -> Option<Room> {
+        let (semaphore, _) = self.queues.get(queue)?;
+        let permit = Arc::clone(semaphore).try_acquire_owned().ok()?;
+        Some(Room { _permit: permit, held: None })
+    }
+
+    /// How much each queue could take now.
+    pub(crate) fn rooms(&self) -> Vec<(&'static str, i32)> {
+        let free = |s: &Semaphore| i32::try_from(s.available_permits()).unwrap_or(i32::MAX);
+        self.queues.iter().map(|(queue, (s, _))| (*queue, free(s))).filter(|(_, free)| *free > 0).collect()
+    }
+
+    /// Queues with their room, for metrics and for setting up workers.
+    pub fn queues(&self) -> impl Iterator<Item = (&'static str, usize)> + '_ {
+        self.queues.iter().map(|(queue, (_, size))| (*queue, *size))
+    }
+
+    /// Turns a claim into a lease. From here on the process remembers it.
+    pub(crate) fn lease(&self, row: ClaimedRow, mut room: Room) -> Lease {
+        let fence = Fence { work: row.work, attempt: row.attempt };
+        self.held.lock().insert(fence.work, fence.attempt);
+        room.held = Some((Arc::clone(&self.held), fence));
+        Lease { row, _room: room }
+    }
+
+    /// Sends a lease on its way to whoever calls [`Hands::next`].
+    pub(crate) fn deliver(&self, lease: Lease) {
+        // The receiver lives as long as these hands.
+        let _ = self.send.send(lease);
+    }
+
+    /// The next lease to execute. One task per process asks.
+    pub async fn next(&self) -> Option<Lease> {
+        self.receive.lock().await.recv().await
+    }
+
+    /// The next lease if one is waiting.
+    pub(crate) async fn ready(&self) -> Option<Lease> {
+        self.receive.lock().await.try_recv().ok()
+    }
+
+    /// Leases in the hands of this process.
+    #[must_use]
+    pub fn holding(&self) -> usize {
+        self.held.count()
+    }
+}
+
+/// A lease made by the commit that queued the work; the worker reads nothing.
+#[derive(Debug)]
+pub(crate) struct Fused {
+    pub(crate) input: String,
+    pub(crate) now: Timestamp,
+    pub(crate) real: i64,
+}
+
+impl Fused {
+    pub(crate) fn row(self, work: &crate::turn::NewWork) -> ClaimedRow {
+        ClaimedRow {
+            work: work.work,
+            kind: work.kind,
+            workflow: work.workflow.clone(),
+            queue: work.queue.to_owned(),
+            payload: work.payload.clone(),
+            request: work.request.clone(),
+            outcome: None,
+            attempt: 1,
+            failures: 0,
+            first_claimed_at: self.real,
+            error_class: None,
+            trace: work.trace.clone(),
+            input: self.input,
+            now: self.now,
+            real: self.real,
+            due: work.due,
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Keeping leases honest: this process's heartbeat, the rescue of dead processes' work, and the return of leases lost on the way.
+
+use crate::engine::{Engine, detached};
+use crate::event::Fence;
+use crate::hands::{Hands, Lease};
+use crate::operate;
+use crate::storage::schema::LEASED;
+use crate::storage::{self, Claim, real_clock, statement, work_id};
+use sea_orm::{ConnectionTrait, DbErr};
+use std::collections::HashSet;
+use std::sync::Arc;
+
+impl Engine {
+    /// Says that this process is alive. Once a second, from a connection of its own.
+    ///
+    /// # Errors
+    /// When the database fails; the next beat tries again.
+    pub async fn beat(&self) -> Result<(), DbErr> {
+        let db = &self.core.db.write;
+        let backend = db.get_database_backend();
+        let real = real_clock(backend);
+        let sql = format!(
+            "insert into workflow_process (id, role, started_at, beat_at) values ($1, $2, {real}, {real})
+             on conflict (id) do update set beat_at = excluded.beat_at"
+        );
+        let values = vec![self.core.hands.process.into(), self.core.role.into()];
+        db.execute_raw(statement(backend, &sql, values)).await?;
+        Ok(())
+    }
+
+    /// Frees the leases of processes whose heartbeat is too old, and forgets processes that are long gone.
+    ///
+    /// Their late answers are refused from the next claim on: every claim raises the attempt that a completion must name.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn rescue(&self) -> Result<u64, DbErr> {
+        if crate::faults::planted("sweeper_off") {
+            return Ok(0);
+        }
+        let db = &self.core.db.write;
+        let backend = db.get_database_backend();
+        let real = real_clock(backend);
+        let sql = format!(
+            "update workflow_work set holder = null, not_before = {real} + (select offset_us from business_clock)
+             where not_before = $1 and holder not in (select id from workflow_process where beat_at > {real} - $2)"
+        );
+        let patience = i64::try_from(self.core.rescue_after.as_micros()).unwrap_or(i64::MAX);
+        let rescued =
+            db.execute_raw(statement(backend, &sql, vec![LEASED.into(), patience.into()])).await?.rows_affected();
+        if rescued > 0 {
+            tracing::warn!(count = rescued, "freed the leases of processes that are gone");
+            self.core.observer.rescued(rescued);
+            self.core.bell.ring_here();
+        }
+        let sql = format!("delete from workflow_process where beat_at < {real} - 86400000000");
+        db.execute_raw(statement(backend, &sql, vec![])).await?;
+        Ok(rescued)
+    }
+
+    /// Frees every lease but this process's own: for a storage that only one process can open at a time.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn rescue_all_others(&self) -> Result<u64, DbErr> {
+        let db = &self.core.db.write;
+        let backend = db.get_database_backend();
+        let real = real_clock(backend);
+        let sql = format!(
+            "update workflow_work set holder = null, not_before = {real} + (select offset_us from business_clock)
+             where not_before = $1 and holder <> $2"
+        );
+        let values = vec![LEASED.into(), self.core.hands.process.into()];
+        Ok(db.execute_raw(statement(backend, &sql, values)).await?.rows_affected())
+    }
+
+    /// Frees leases in this process's name that it knows nothing of: a commit whose answer was lost, a task that was dropped.
+    ///
+    /// `suspects` are those of the last look; only what is unknown twice is freed, since a lease may be on its way between commit and
+    /// memory. Returns the suspects for the next look.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn reclaim(&self, suspects: &HashSet<Fence>) -> Result<HashSet<Fence>, DbErr> {
+        let db = &self.core.db.write;
+        let sql = "select run, seq, n, attempt from workflow_work where not_before = $1 and holder = $2";
+        let values = vec![LEASED.into(), self.core.hands.process.into()];
+        let mut unknown = HashSet::new();
+        let mut freed = 0;
+        for row in db.query_all_raw(statement(db.get_database_backend(), sql, values)).await? {
+            let fence = Fence { work: work_id(&row, 0)?, attempt: row.try_get_by_index(3)? };
+            if self.core.hands.held.knows(fence) {
+                continue;
+            }
+            if suspects.contains(&fence) {
+                freed += operate::release(db, fence).await?;
+            } else {
+                unknown.insert(fence);
+            }
+        }
+        if freed > 0 {
+            self.core.observer.reclaimed(freed);
+            self.core.bell.ring_here();
+        }
+        Ok(unknown)
+    }
+
+    /// Frees everything in this process's name, at the end of a drain: nobody has to wait for its heartbeat to grow old.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn let_go(&self) -> Result<u64, DbErr> {
+        let db = &self.core.db.write;
+        let backend = db.get_database_backend();
+        let real = real_clock(backend);
+        let sql = format!(
+            "update workflow_work set holder = null, not_before = {real} + (select offset_us from business_clock)
+             where not_before = $1 and holder = $2"
+        );
+        let process = self.core.hands.process;
+        let freed =
+            db.execute_raw(statement(backend, &sql, vec![LEASED.into(), process.into()])).await?.rows_affected();
+        db.execute_raw(statement(backend, "delete from workflow_process where id = $1", vec![process.into()])).await?;
+        Ok(freed)
+    }
+
+    /// Claims what is due, as far as there is room, and puts it on its way to whoever calls [`Hands::next`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn claim(&self) -> Result<usize, DbErr> {
+        let hands: &Hands = &self.core.hands;
+        let rooms = hands.rooms();
+        if rooms.is_empty() {
+            return Ok(0);
+        }
+        // Permits first: a claim must never find the room taken by a commit that came in between.
+        let mut places = Vec::new();
+        let mut granted = Vec::new();
+        for (queue, free) in rooms {
+            let taken: Vec<_> = (0..free).map_while(|_| hands.room(queue)).collect();
+            granted.push((queue, i32::try_from(taken.len()).unwrap_or(free)));
+            places.push((queue, taken));
+        }
+        let (workflows, shapes) = self.core.registry.known();
+        let claim = Claim { rooms: granted, holder: hands.process, workflows, shapes };
+        let core = Arc::clone(&self.core);
+        detached(async move {
+            let rows = storage::claim(&core.db.write, &claim).await?;
+            let count = rows.len();
+            for row in rows {
+                let place = places.iter_mut().find(|(queue, _)| *queue == row.queue).and_then(|(_, rooms)| rooms.pop());
+                // No place can only mean that the database handed out more than was asked for; the sweeper takes it back.
+                if let Some(place) = place {
+                    let lease: Lease = core.hands.lease(row, place);
+                    core.hands.deliver(lease);
+                }
+            }
+            Ok(count)
+        })
+        .await
+    }
+}

@@ -1,0 +1,56 @@
+//! What the engine reports while it works, for metrics; the worker turns it into Prometheus series.
+
+use std::time::Duration;
+
+/// How a try at an effect ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It answered with an event.
+    Done,
+    /// It will be tried again.
+    Retried(&'static str),
+    /// It waits for a person.
+    Parked(&'static str),
+    /// Somebody else had claimed it: the answer was refused.
+    Refused,
+}
+
+/// One try at an effect.
+#[derive(Clone, Copy, Debug)]
+pub struct Tried<'a> {
+    /// The queue it waited in.
+    pub queue: &'a str,
+    /// Its workflow.
+    pub workflow: &'a str,
+    /// Its name.
+    pub effect: &'a str,
+    /// How it ended.
+    pub ended: Ended,
+    /// From the instant it was due to its claim, on the business clock.
+    pub waited: Duration,
+    /// From its claim to its conclusion.
+    pub took: Duration,
+}
+
+/// Receives what happens. Every method is called on the hot path and must be cheap.
+pub trait Observe: Send + Sync + 'static {
+    /// A commit of `turns` inputs took this long.
+    fn committed(&self, _turns: usize, _took: Duration) {}
+    /// A fact found no place in its run.
+    fn unexpected(&self, _workflow: &str) {}
+    /// A try at an effect ended.
+    fn tried(&self, _tried: &Tried<'_>) {}
+    /// Leases of dead processes were freed.
+    fn rescued(&self, _count: u64) {}
+    /// Leases that this process had lost track of were freed.
+    fn reclaimed(&self, _count: u64) {}
+    /// A group had to be split because of one turn.
+    fn split(&self) {}
+    /// Facts were sealed.
+    fn sealed(&self, _count: u64) {}
+}
+
+/// Observes nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unobserved;
+impl Observe for Unobserved {}

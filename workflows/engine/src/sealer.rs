@@ -1,0 +1,150 @@
+//! The sealer: stamps committed facts with a gap-free position and chains their hashes, outside every business transaction.
+//!
+//! Everything that follows the event log (feeds, the search index, proofs) reads by position, so nothing is skipped however commits
+//! interleave: a fact gets its position only once it is visible. One process seals at a time.
+
+use crate::databases::begin;
+use crate::engine::Engine;
+use crate::storage::{instant, statement};
+use crate::{Posted, RunId, detached};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult};
+use sha2::{Digest, Sha256};
+
+/// Facts sealed in one transaction.
+const BATCH: usize = 500;
+/// The name of the sealer's lock among our advisory locks.
+const LOCK: i64 = 0x1bbe_5ea1;
+
+/// A fact with its place in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// Its position: 1, 2, 3, … without gaps.
+    pub position: i64,
+    /// The fact.
+    pub fact: Posted,
+    /// The hash over the one before it and itself.
+    pub hash: Vec<u8>,
+}
+
+impl Engine {
+    /// Seals what has been committed since the last time; `None` when another process is at it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn seal(&self) -> Result<Option<usize>, DbErr> {
+        let db = self.core.db.write.clone();
+        let sealed = detached(async move {
+            let tx = begin(&db).await?;
+            if !lead(&tx).await? {
+                return Ok(None);
+            }
+            let count = stamp(&tx).await?;
+            tx.commit().await.map(|()| Some(count))
+        })
+        .await?;
+        if let Some(count) = sealed.filter(|count| *count > 0) {
+            self.core.observer.sealed(count as u64);
+        }
+        Ok(sealed)
+    }
+
+    /// The sealed facts after a position, in order.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn sealed_after(&self, position: i64, most: u64) -> Result<Vec<Sealed>, DbErr> {
+        let db = &self.core.db.read;
+        let sql = "select run, seq, n, kind, body, at, position, hash from event_log where position > $1 order by position limit $2";
+        let values = vec![position.into(), i64::try_from(most).unwrap_or(i64::MAX).into()];
+        let rows = db.query_all_raw(statement(db.get_database_backend(), sql, values)).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Sealed { position: row.try_get_by_index(6)?, hash: row.try_get_by_index(7)?, fact: fact(row)? })
+            })
+            .collect()
+    }
+
+    /// Walks the whole chain; the first position whose hash is wrong or missing, if any.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn first_broken_seal(&self) -> Result<Option<i64>, DbErr> {
+        let (mut position, mut head) = (0, Vec::new());
+        loop {
+            let sealed = self.sealed_after(position, 1000).await?;
+            if sealed.is_empty() {
+                return Ok(None);
+            }
+            for one in sealed {
+                position += 1;
+                head = hash(&head, position, &one.fact);
+                if one.position != position || one.hash != head {
+                    return Ok(Some(position));
+                }
+            }
+        }
+    }
+}
+
+/// On PostgreSQL the leader holds an advisory lock until its commit; on SQLite there is one writer anyway.
+async fn lead(tx: &DatabaseTransaction) -> Result<bool, DbErr> {
+    if tx.get_database_backend() == DbBackend::Sqlite {
+        return Ok(true);
+    }
+    let row = tx
+        .query_one_raw(statement(DbBackend::Postgres, "select pg_try_advisory_xact_lock($1)", vec![LOCK.into()]))
+        .await?;
+    row.map_or(Ok(false), |r| r.try_get_by_index(0))
+}
+
+async fn stamp(tx: &DatabaseTransaction) -> Result<usize, DbErr> {
+    let backend = tx.get_database_backend();
+    let last = "select position, hash from event_log where position is not null order by position desc limit 1";
+    let (mut position, mut head) = match tx.query_one_raw(statement(backend, last, vec![])).await? {
+        Some(row) => (row.try_get_by_index::<i64>(0)?, row.try_get_by_index::<Vec<u8>>(1)?),
+        None => (0, vec![]),
+    };
+    let open = format!(
+        "select run, seq, n, kind, body, at from event_log where position is null order by run, seq, n limit {BATCH}"
+    );
+    let rows = tx.query_all_raw(statement(backend, &open, vec![])).await?;
+    // Facts of one run keep their order; between runs the order is that of sealing.
+    let mut facts = rows.iter().map(fact).collect::<Result<Vec<_>, _>>()?;
+    facts.sort_by_key(|f| (f.at, f.run, f.seq, f.n));
+    let update = "update event_log set position = $4, hash = $5 where run = $1 and seq = $2 and n = $3";
+    for fact in &facts {
+        position += 1;
+        head = hash(&head, position, fact);
+        let values = vec![fact.run.uuid().into(), fact.seq.into(), fact.n.into(), position.into(), head.clone().into()];
+        tx.execute_raw(statement(backend, update, values)).await?;
+    }
+    Ok(facts.len())
+}
+
+fn fact(row: &QueryResult) -> Result<Posted, DbErr> {
+    Ok(Posted {
+        run: RunId::from_uuid(row.try_get_by_index(0)?),
+        seq: row.try_get_by_index(1)?,
+        n: row.try_get_by_index(2)?,
+        kind: row.try_get_by_index(3)?,
+        body: row.try_get_by_index(4)?,
+        at: instant(row.try_get_by_index(5)?),
+    })
+}
+
+fn hash(head: &[u8], position: i64, fact: &Posted) -> Vec<u8> {
+    let mut hash = Sha256::new();
+    let mut field = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_be_bytes());
+        hash.update(bytes);
+    };
+    field(head);
+    field(&position.to_be_bytes());
+    field(fact.run.uuid().as_bytes());
+    field(&fact.seq.to_be_bytes());
+    field(&fact.n.to_be_bytes());
+    field(fact.kind.as_bytes());
+    field(fact.body.as_bytes());
+    field(&fact.at.timestamp_micros().to_be_bytes());
+    hash.finalize().to_vec()
+}

@@ -1,0 +1,316 @@
+//! One run in the making: it takes in due timers and inputs one after the other and keeps what must be written in the end.
+
+use super::{DueTimer, GENESIS, JournalRow, Mark, NewWork, RunRow, link};
+use crate::event::{EventKey, Input, Manner, What};
+use crate::registry::{Process, RawStep};
+use crate::step::{encode, variant};
+use crate::storage::schema::kind;
+use crate::{Conflict, ENGINE_QUEUE, Moved, Origin, Posted, Refusal, RunId, Scope, Timestamp, Verdict, WorkId};
+use std::sync::Arc;
+
+/// Timers that set timers that are already due: past this many in one turn it is a mistake, not patience.
+const MOST_TIMERS_AT_ONCE: usize = 1000;
+/// The largest event, state or effect; bigger things live in the object store and travel by key.
+const PAYLOAD_LIMIT: usize = 64 * 1024;
+
+/// The author's code failed on this run; with the timer it failed on, if it was one.
+#[derive(Debug)]
+pub(crate) struct Spoiled {
+    pub(crate) run: RunId,
+    pub(crate) timer: Option<WorkId>,
+    pub(crate) why: String,
+}
+
+/// A run between load and write.
+pub(crate) struct Draft {
+    process: Arc<dyn Process>,
+    pub(crate) row: RunRow,
+    pub(crate) born: bool,
+    timers: Vec<DueTimer>,
+    pub(crate) journal: Vec<JournalRow>,
+    pub(crate) added: Vec<NewWork>,
+    pub(crate) done: Vec<WorkId>,
+    pub(crate) facts: Vec<Posted>,
+    pub(crate) withdrawn: Vec<String>,
+    pub(crate) replaced: Vec<String>,
+    /// The state's own timers in the database must go.
+    pub(crate) left: bool,
+    pub(crate) takes: Option<&'static str>,
+}
+
+/// What a turn was caused by, for its journal row.
+struct Cause<'a> {
+    key: String,
+    event: &'a str,
+    origin: &'a Origin,
+    attempts: i32,
+    note: Option<String>,
+}
+
+impl Draft {
+    pub(crate) fn of(process: Arc<dyn Process>, row: RunRow, timers: Vec<DueTimer>) -> Self {
+        Self {
+            process,
+            row,
+            born: false,
+            timers,
+            journal: vec![],
+            added: vec![],
+            done: vec![],
+            facts: vec![],
+            withdrawn: vec![],
+            replaced: vec![],
+            left: false,
+            takes: None,
+        }
+    }
+
+    /// Begins a run that is not in the database yet.
+    pub(crate) fn start(process: Arc<dyn Process>, input: &Input, now: Timestamp) -> Result<Self, Spoiled> {
+        let What::Start { workflow, key, input: terms, parent } = &input.what else {
+            unreachable!("only a start begins a run")
+        };
+        let row = RunRow {
+            id: input.run,
+            workflow: workflow.clone(),
+            key: key.clone(),
+            parent: *parent,
+            input: terms.clone(),
+            state: String::new(),
+            state_name: String::new(),
+            shape: process.shape(),
+            seq: -1,
+            finished: false,
+            unexpected: 0,
+            head: GENESIS.to_vec(),
+        };
+        let mut draft = Self::of(process, row, vec![]);
+        draft.born = true;
+        let step = draft.process.start(terms, now).map_err(|why| draft.spoiled(None, why))?;
+        let cause = Cause {
+            key: EventKey::start().to_string(),
+            event: "\"start\"",
+            origin: &input.origin,
+            attempts: 0,
+            note: None,
+        };
+        draft.turn(step, &cause, now).map_err(|why| draft.spoiled(None, why))?;
+        Ok(draft)
+    }
+
+    /// Lets every due timer fire, in order, each at the instant it was meant for.
+    pub(crate) fn fire_due(&mut self, now: Timestamp) -> Result<(), Spoiled> {
+        for _ in 0..MOST_TIMERS_AT_ONCE {
+            let Some(timer) = self.next_due(now) else { return Ok(()) };
+            let work = timer.work;
+            self.fire(&timer).map_err(|why| self.spoiled(Some(work), why))?;
+        }
+        Err(self.spoiled(None, format!("more than {MOST_TIMERS_AT_ONCE} timers fired in one turn")))
+    }
+
+    /// The earliest due timer: loaded ones, and those that an earlier turn of this group set in the past.
+    fn next_due(&mut self, now: Timestamp) -> Option<DueTimer> {
+        let fresh = self.added.iter().filter(|w| w.kind == kind::TIMER && w.due <= now);
+        let fresh = fresh.map(|w| DueTimer { work: w.work, payload: w.payload.clone(), due: w.due, scope: w.scope });
+        let next = self.timers.iter().cloned().chain(fresh).min_by_key(|t| (t.due, t.work))?;
+        self.timers.retain(|t| t.work != next.work);
+        self.added.retain(|w| w.work != next.work);
+        Some(next)
+    }
+
+    fn fire(&mut self, timer: &DueTimer) -> Result<(), String> {
+        self.done.push(timer.work);
+        let event = self.process.elapsed(&timer.payload)?;
+        let key = EventKey::timer(variant(&timer.payload), timer.work).to_string();
+        let cause = Cause { key, event: &event, origin: &Origin::default(), attempts: 0, note: None };
+        match self.process.on(&self.row.input, &self.row.state, &event, timer.due)? {
+            Ok(step) => self.turn(step, &cause, timer.due),
+            Err(refusal) => self.unexpected(&refusal, &cause, timer.due),
+        }
+    }
+
+    /// Takes in one input after the timers. `Err` means the author's code failed; a refusal is a verdict.
+    pub(crate) fn take(&mut self, input: &Input, attempts: i32, now: Timestamp) -> Result<Verdict, Spoiled> {
+        self.fire_due(now)?;
+        self.event(input, attempts, now).map_err(|why| self.spoiled(None, why))
+    }
+
+    fn event(&mut self, input: &Input, attempts: i32, now: Timestamp) -> Result<Verdict, String> {
+        let What::Event { key, event, manner } = &input.what else { return Ok(self.moved(false)) };
+        let note = input.conflict.as_ref().map(encode);
+        let mut cause = Cause { key: key.to_string(), event, origin: &input.origin, attempts, note };
+        let decided = match self.reconsidered(event, input.conflict.as_ref())? {
+            Some(event) => self.process.on(&self.row.input, &self.row.state, &event, now)?,
+            None => Err(Refusal::new("contested", "what this fact leads to is already taken")),
+        };
+        match (decided, manner) {
+            (Ok(step), _) => {
+                cause.note = cause.note.or_else(|| step.ignored.map(str::to_owned));
+                self.turn(step, &cause, now)?;
+                Ok(self.moved(false))
+            }
+            (Err(refusal), Manner::Command) => Ok(Verdict::Refused(refusal)),
+            (Err(refusal), Manner::Fact) => {
+                self.unexpected(&refusal, &cause, now)?;
+                Ok(self.moved(true))
+            }
+        }
+    }
+
+    /// The event itself, or what it becomes after a conflict.
+    fn reconsidered(&self, event: &str, conflict: Option<&Conflict>) -> Result<Option<String>, String> {
+        match conflict {
+            None => Ok(Some(event.to_owned())),
+            Some(conflict) => self.process.contested(event, conflict),
+        }
+    }
+
+    fn moved(&self, unexpected: bool) -> Verdict {
+        Verdict::Moved(Moved { run: self.row.id, seq: self.row.seq, state: self.row.state_name.clone(), unexpected })
+    }
+
+    fn spoiled(&self, timer: Option<WorkId>, why: String) -> Spoiled {
+        Spoiled { run: self.row.id, timer, why }
+    }
+
+    /// A fact without a place: it is journalled, the run is flagged, the state stays.
+    fn unexpected(&mut self, refusal: &Refusal, cause: &Cause<'_>, at: Timestamp) -> Result<(), String> {
+        self.row.unexpected += 1;
+        self.row.seq += 1;
+        let name = self.row.state_name.clone();
+        self.journal(Mark::Unexpected, cause, (name, Some(refusal.to_string())), at)
+    }
+
+    /// Carries out a step: the run moves and everything that goes with it is noted for the write.
+    fn turn(&mut self, step: RawStep, cause: &Cause<'_>, at: Timestamp) -> Result<(), String> {
+        self.row.seq += 1;
+        self.row.shape = self.row.shape.max(self.process.shape());
+        let from = self.row.state_name.clone();
+        if let Some(state) = step.state {
+            self.enter(state, step.is_final);
+        }
+        self.work(step.effects, step.timers, cause.origin, at)?;
+        self.relay(step.spawns, step.tells, cause.origin, at);
+        self.post(step.facts, at);
+        self.withdrawn.extend(step.withdrawn);
+        self.takes = self.takes.or(step.takes);
+        let mark = if step.ignored.is_some() { Mark::Ignored } else { Mark::Moved };
+        self.journal(mark, cause, (from, cause.note.clone()), at)
+    }
+
+    /// Moves to a state: leaving a variant disarms its timers, finishing disarms them all.
+    fn enter(&mut self, state: String, is_final: bool) {
+        let name = variant(&state).to_owned();
+        if name != self.row.state_name || is_final {
+            self.left = true;
+            let stays = |scope: Scope| scope == Scope::Run && !is_final;
+            self.timers.retain(|t| stays(t.scope));
+            self.added.retain(|w| w.kind != kind::TIMER || stays(w.scope));
+        }
+        self.row.state = state;
+        self.row.state_name = name;
+        self.row.finished = is_final;
+    }
+
+    fn work(
+        &mut self,
+        effects: Vec<crate::registry::RawEffect>,
+        timers: Vec<crate::registry::RawTimer>,
+        origin: &Origin,
+        at: Timestamp,
+    ) -> Result<(), String> {
+        for effect in effects {
+            if effect.payload.len() > PAYLOAD_LIMIT {
+                return Err(format!("effect {} is larger than {PAYLOAD_LIMIT} bytes", variant(&effect.payload)));
+            }
+            let mut work = self.next_work(kind::EFFECT, effect.payload, at);
+            work.queue = effect.queue;
+            work.request = effect.request;
+            self.queue(work, origin);
+        }
+        for timer in timers {
+            let name = variant(&timer.payload).to_owned();
+            self.timers.retain(|t| variant(&t.payload) != name);
+            self.added.retain(|w| w.kind != kind::TIMER || w.name != name);
+            self.replaced.push(name);
+            let mut work = self.next_work(kind::TIMER, timer.payload, timer.at);
+            work.scope = timer.scope;
+            self.queue(work, origin);
+        }
+        Ok(())
+    }
+
+    fn relay(&mut self, spawns: Vec<crate::Spawn>, tells: Vec<crate::Tell>, origin: &Origin, at: Timestamp) {
+        for spawn in spawns {
+            let mut work = self.next_work(kind::SPAWN, encode(&spawn), at);
+            work.name = spawn.workflow.into_owned();
+            self.queue(work, origin);
+        }
+        for tell in tells {
+            let mut work = self.next_work(kind::TELL, encode(&tell), at);
+            work.name = format!("{}.{}", tell.workflow, variant(&tell.event));
+            self.queue(work, origin);
+        }
+    }
+
+    /// The turn's next piece of work, numbered in the order of the step.
+    fn next_work(&self, kind: i16, payload: String, due: Timestamp) -> NewWork {
+        let n = self.added.iter().filter(|w| w.work.seq == self.row.seq).map(|w| w.work.n + 1).max().unwrap_or(0);
+        NewWork {
+            work: WorkId { run: self.row.id, seq: self.row.seq, n },
+            kind,
+            scope: Scope::State,
+            workflow: self.row.workflow.clone(),
+            queue: ENGINE_QUEUE,
+            name: variant(&payload).to_owned(),
+            payload,
+            request: None,
+            due,
+            trace: None,
+        }
+    }
+
+    fn queue(&mut self, mut work: NewWork, origin: &Origin) {
+        work.trace.clone_from(&origin.trace);
+        self.added.push(work);
+    }
+
+    fn post(&mut self, facts: Vec<crate::Fact>, at: Timestamp) {
+        for (n, fact) in (0i32..).zip(facts) {
+            let (run, seq) = (self.row.id, self.row.seq);
+            self.facts.push(Posted { run, seq, n, at, kind: fact.kind.into_owned(), body: fact.body });
+        }
+    }
+
+    fn journal(
+        &mut self,
+        mark: Mark,
+        cause: &Cause<'_>,
+        (from, note): (String, Option<String>),
+        at: Timestamp,
+    ) -> Result<(), String> {
+        if cause.event.len() > PAYLOAD_LIMIT || self.row.state.len() > PAYLOAD_LIMIT {
+            return Err(format!("event or state is larger than {PAYLOAD_LIMIT} bytes"));
+        }
+        let mut row = JournalRow {
+            run: self.row.id,
+            key: cause.key.clone(),
+            seq: self.row.seq,
+            at,
+            mark,
+            event: cause.event.to_owned(),
+            from,
+            to: self.row.state_name.clone(),
+            note,
+            shape: self.row.shape,
+            attempts: cause.attempts,
+            last_error: None,
+            origin: cause.origin.clone(),
+            hash: vec![],
+        };
+        row.hash = link(&self.row.head, &row, &self.row.state);
+        self.row.head.clone_from(&row.hash);
+        self.journal.push(row);
+        Ok(())
+    }
+}

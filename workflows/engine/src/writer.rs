@@ -1,0 +1,179 @@
+//! The group writer: one task that owns its transaction from BEGIN to COMMIT and takes along whatever is waiting.
+//!
+//! While one commit syncs, the next group gathers by itself; after waking the writer yields until nothing new comes ("boarding"),
+//! which catches outcomes that finish together. Callers only await an answer: whoever hangs up leaves no open transaction.
+
+use crate::apply::{Failure, apply};
+use crate::databases::{Trouble, begin, trouble};
+use crate::engine::Core;
+use crate::event::{Input, Verdict};
+use crate::tx::{TurnError, Tx};
+use crate::{RunId, operate};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use sea_orm::DbErr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+
+/// Yields that bring nothing new before the group leaves.
+const BOARDING_YIELDS: u32 = 3;
+/// Inputs that may wait before callers wait too.
+const BACKLOG: usize = 4096;
+
+struct Item {
+    input: Input,
+    answer: oneshot::Sender<Result<Verdict, TurnError>>,
+}
+
+/// The callers' end of the writer.
+#[derive(Clone)]
+pub(crate) struct Writer(mpsc::Sender<Item>);
+
+impl Writer {
+    pub(crate) async fn submit(&self, input: Input) -> Result<Verdict, TurnError> {
+        let (answer, verdict) = oneshot::channel();
+        let gone = || TurnError::Storage(DbErr::Custom("the writer has stopped".to_owned()));
+        self.0.send(Item { input, answer }).await.map_err(|_| gone())?;
+        verdict.await.map_err(|_| gone())?
+    }
+}
+
+/// Starts the writer; it ends when the last caller is gone.
+pub(crate) fn writer(core: Arc<Core>) -> Writer {
+    let (send, mut receive) = mpsc::channel(BACKLOG);
+    tokio::spawn(async move {
+        let mut group = Vec::with_capacity(core.group);
+        while receive.recv_many(&mut group, core.group).await > 0 {
+            board(&mut receive, &mut group, core.group).await;
+            commit(&core, std::mem::take(&mut group), false).await;
+        }
+    });
+    Writer(send)
+}
+
+async fn board(receive: &mut mpsc::Receiver<Item>, group: &mut Vec<Item>, most: usize) {
+    let mut idle = 0;
+    while idle < BOARDING_YIELDS && group.len() < most {
+        tokio::task::yield_now().await;
+        let before = group.len();
+        while group.len() < most {
+            match receive.try_recv() {
+                Ok(item) => group.push(item),
+                Err(_) => break,
+            }
+        }
+        idle = if group.len() > before { 0 } else { idle + 1 };
+    }
+}
+
+/// Commits a group; splits it when one of its turns spoils it; tries again when the database is away.
+fn commit(core: &Arc<Core>, mut group: Vec<Item>, mut again: bool) -> BoxFuture<'_, ()> {
+    async move {
+        let mut pause = Duration::from_millis(20);
+        while !group.is_empty() {
+            let inputs: Vec<Input> = group.iter().map(|item| item.input.clone()).collect();
+            let failure = match attempt(core, &inputs, again).await {
+                Ok(verdicts) => return answer(core, group, verdicts),
+                Err(failure) => failure,
+            };
+            match meet(core, failure, group, &mut again).await {
+                Next::Again(rest) => group = rest,
+                Next::Wait(rest) => {
+                    group = rest;
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(Duration::from_secs(2));
+                }
+            }
+        }
+    }
+    .boxed()
+}
+
+/// What to do with the rest of a group after a failure.
+enum Next {
+    Again(Vec<Item>),
+    Wait(Vec<Item>),
+}
+
+async fn meet(core: &Arc<Core>, failure: Failure, group: Vec<Item>, again: &mut bool) -> Next {
+    match failure {
+        Failure::Storage(error) if trouble(&error) == Trouble::Passing => {
+            tracing::warn!(error = %error, turns = group.len(), "the database is away, the group waits");
+            // The commit may have gone through without its answer.
+            *again = true;
+            Next::Wait(group)
+        }
+        Failure::NotAlone(run) => Next::Again(alone(core, run, group, *again).await),
+        Failure::Spoiled(spoiled) if spoiled.timer.is_some() => {
+            park_timer(core, &spoiled).await;
+            Next::Again(group)
+        }
+        _ if group.len() > 1 => {
+            core.observer.split();
+            let mut first = group;
+            let second = first.split_off(first.len() / 2);
+            commit(core, first, *again).await;
+            Next::Again(second)
+        }
+        failure => Next::Again(single(failure, group)),
+    }
+}
+
+/// Commits the inputs of a run that takes something scarce one by one, and leaves the others.
+async fn alone(core: &Arc<Core>, run: RunId, group: Vec<Item>, again: bool) -> Vec<Item> {
+    let (his, others): (Vec<_>, Vec<_>) = group.into_iter().partition(|item| item.input.run == run);
+    for item in his {
+        commit(core, vec![item], again).await;
+    }
+    others
+}
+
+/// A failure of an input that is by itself: a conflict is an answer, anything else an error.
+fn single(failure: Failure, mut group: Vec<Item>) -> Vec<Item> {
+    let Some(mut item) = group.pop() else { return vec![] };
+    match failure {
+        Failure::Taken(conflict) if item.input.is_fact() && item.input.conflict.is_none() => {
+            item.input.conflict = Some(conflict);
+            vec![item]
+        }
+        Failure::Taken(conflict) => {
+            let _ = item.answer.send(Ok(Verdict::Taken(conflict)));
+            vec![]
+        }
+        failure => {
+            let _ = item.answer.send(Err(failure.into()));
+            vec![]
+        }
+    }
+}
+
+async fn park_timer(core: &Arc<Core>, spoiled: &crate::turn::Spoiled) {
+    let Some(work) = spoiled.timer else { return };
+    tracing::error!(run.id = %spoiled.run, work = %work, error = %spoiled.why, "a timer's turn failed in the workflow's code; it is parked");
+    if let Err(error) = operate::park(&core.db.writer, work, "poison", &spoiled.why).await {
+        tracing::warn!(error = %error, "a failing timer could not be parked yet");
+    }
+}
+
+async fn attempt(core: &Arc<Core>, inputs: &[Input], again: bool) -> Result<Vec<Verdict>, Failure> {
+    let began = Instant::now();
+    let tx = Tx::new(begin(&core.db.writer).await?, Arc::clone(core));
+    let applied = apply(core, &tx, inputs, again).await?;
+    tx.remember(applied.leases, applied.ring);
+    tx.commit().await?;
+    core.observer.committed(inputs.len(), began.elapsed());
+    Ok(applied.verdicts)
+}
+
+fn answer(core: &Core, group: Vec<Item>, verdicts: Vec<Verdict>) {
+    for (item, verdict) in group.into_iter().zip(verdicts) {
+        if let Verdict::Moved(moved) = &verdict
+            && moved.unexpected
+        {
+            core.observer.unexpected(&moved.state);
+            tracing::error!(run.id = %moved.run, state = moved.state, "a fact found no place in its run; it is kept and the run is flagged");
+        }
+        let _ = item.answer.send(Ok(verdict));
+    }
+}
