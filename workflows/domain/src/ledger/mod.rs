@@ -12,6 +12,7 @@ mod balances;
 mod postings;
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -84,7 +85,29 @@ pub struct Unbalanced {
     pub off_by: i128,
 }
 
+/// The text is no kind of movement.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a kind of movement")]
+pub struct ParseKindError;
+
 impl Kind {
+    /// All of them, in the order of a booking's life.
+    pub const ALL: [Self; 13] = [
+        Self::Authorised,
+        Self::HoldReversed,
+        Self::Captured,
+        Self::Released,
+        Self::CancellationKept,
+        Self::RefundDecided,
+        Self::RefundSettled,
+        Self::RefundFailed,
+        Self::ReceivableNetted,
+        Self::PayoutStarted,
+        Self::PayoutPaid,
+        Self::PayoutFailed,
+        Self::PayoutReturned,
+    ];
+
     /// The word in tables, JSON and reports.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -102,6 +125,14 @@ impl Kind {
             Self::PayoutFailed => "payout_failed",
             Self::PayoutReturned => "payout_returned",
         }
+    }
+}
+
+impl FromStr for Kind {
+    type Err = ParseKindError;
+
+    fn from_str(word: &str) -> Result<Self, ParseKindError> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word).ok_or(ParseKindError)
     }
 }
 

@@ -148,7 +148,8 @@ fn a_full_refund_keeps_nothing_to_divide() {
 
 #[test]
 fn a_kind_is_one_word_in_code_and_json() {
-    for kind in [Kind::HoldReversed, Kind::CancellationKept, Kind::PayoutReturned, Kind::Authorised] {
+    for kind in Kind::ALL {
+        assert_eq!(kind.as_str().parse(), Ok(kind));
         assert_eq!(serde_json::to_value(kind).unwrap(), kind.as_str());
     }
 }
