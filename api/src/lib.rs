@@ -1,1 +1,26 @@
-//! To be built: see the crate map in README.md.
+//! The REST interface: a handler authenticates, parses, makes one call into `workflows`, and answers.
+
+mod body;
+mod client;
+mod docs;
+mod endpoints;
+mod envelope;
+mod etag;
+mod health;
+pub mod metrics;
+mod once;
+mod openapi;
+mod page;
+pub mod problem;
+mod router;
+mod settings;
+
+pub use body::{Json, Patch};
+pub use client::Client;
+pub use etag::{IfMatch, of_version};
+pub use health::Health;
+pub use once::{Answered, AnyKey, Command, KeyRule, MustKey};
+pub use page::{Listing, NoFilter, Page, Paging};
+pub use problem::Problem;
+pub use router::{document, router};
+pub use settings::{Network, NotANetwork, Settings};

@@ -3,11 +3,22 @@
 //! Each process is a directory that reads top-down: `mod.rs` decides (pure), `perform.rs` acts on the world, `project.rs` writes the
 //! rows that people read. A booking is made, pays through a [`payment`], writes letters through [`mail`]; what a host has earned goes
 //! out through [`payout`]s; a [`photo`] is made fit to be shown. All of them are listed, a line each, in the registry.
+//!
+//! A use case parses nothing and shows nothing: it takes domain values, owns one transaction, and answers with what was
+//! written or with an [`Error`].
 
+mod app;
 pub mod booking;
+mod error;
+pub mod idempotency;
 pub mod ledger;
 pub mod mail;
 pub mod payment;
 pub mod payout;
 pub mod photo;
 pub mod timers;
+
+pub use app::{App, Parts};
+pub use engine::{Conflict, Refusal};
+pub use error::{Error, Expected, Flaw, NotSignedIn};
+pub use sea_orm::DbErr as StorageError;

@@ -1,0 +1,158 @@
+//! Why a use case did not do what was asked, in the words of the product; `api` turns each into one problem.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use engine::{Conflict, Refusal};
+
+/// Everything that a use case can answer instead of its result.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It does not exist, or it is not this caller's to know about: the two are never told apart.
+    #[error("nothing of that name is there for this caller")]
+    NotFound,
+    /// The request is well formed and means something impossible; every flaw that was found is listed.
+    #[error("{} of the given values cannot be right", .0.len())]
+    Invalid(Vec<Flaw>),
+    /// A rule or the present state forbids it; the code is in the catalogue of problems.
+    #[error("refused: {0}")]
+    Refused(Refusal),
+    /// Something scarce (a night) belongs to somebody else already.
+    #[error("{0}")]
+    Taken(Conflict),
+    /// It was there and is no more: an expired quote, hold or link.
+    #[error("expired: {0}")]
+    Gone(Refusal),
+    /// Nobody is signed in.
+    #[error("not signed in: {0}")]
+    NotSignedIn(NotSignedIn),
+    /// This person may not do it, whatever the state.
+    #[error("forbidden: {0}")]
+    Forbidden(Refusal),
+    /// The thing changed since the caller read it.
+    #[error("the version the caller knows is stale")]
+    Stale,
+    /// This request needs an idempotency key.
+    #[error("the idempotency key is missing")]
+    KeyMissing,
+    /// The idempotency key was used for a different request.
+    #[error("the idempotency key belongs to another request")]
+    KeyReused,
+    /// The first request with this idempotency key has not been answered yet.
+    #[error("the first request with this idempotency key is still being answered")]
+    KeyInFlight,
+    /// Too many tries; the wait is ours to choose.
+    #[error("too many tries, wait {} s", .0.as_secs())]
+    Throttled(Duration),
+    /// We are too busy to begin; nothing happened.
+    #[error("too busy to begin with {0}")]
+    Busy(&'static str),
+    /// The database failed us.
+    #[error("could not read or write the database")]
+    Storage(#[source] sea_orm::DbErr),
+    /// Something that cannot be, was.
+    #[error("broken invariant: {0}")]
+    Broken(Cow<'static, str>),
+}
+
+/// One wrong value in a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flaw {
+    /// Where, as a JSON pointer into the body (`/guests/adults`) or `?name` for a query parameter.
+    pub pointer: Cow<'static, str>,
+    /// Stable, snake_case.
+    pub code: &'static str,
+    /// One sentence for a person; never repeats the value.
+    pub detail: Cow<'static, str>,
+}
+
+impl Flaw {
+    /// A flaw at a place of the body.
+    pub fn new(
+        pointer: impl Into<Cow<'static, str>>,
+        code: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self { pointer: pointer.into(), code, detail: detail.into() }
+    }
+}
+
+/// Why a request counts as nobody's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotSignedIn {
+    /// There is no token.
+    #[error("no token")]
+    Missing,
+    /// The token is not one of ours, or no longer.
+    #[error("token not valid")]
+    Invalid,
+    /// The session has ended: signed out, revoked, or too old.
+    #[error("session ended")]
+    SessionEnded,
+    /// E-mail or password is wrong; which of them is never said.
+    #[error("wrong credentials")]
+    WrongCredentials,
+}
+
+/// What the caller last saw of a thing that it wants to change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Expected {
+    /// Any version will do.
+    Any,
+    /// One of these versions.
+    Version(Vec<i64>),
+}
+
+impl Expected {
+    /// Refuses when the present version is not an expected one.
+    pub fn check(&self, present: i64) -> Result<(), Error> {
+        match self {
+            Self::Any => Ok(()),
+            Self::Version(known) if known.contains(&present) => Ok(()),
+            Self::Version(_) => Err(Error::Stale),
+        }
+    }
+}
+
+impl Error {
+    /// One wrong value.
+    pub fn flaw(pointer: &'static str, code: &'static str, detail: &'static str) -> Self {
+        Self::Invalid(vec![Flaw::new(pointer, code, detail)])
+    }
+
+    /// A rule said no.
+    pub const fn refused(code: &'static str, detail: &'static str) -> Self {
+        Self::Refused(Refusal::new(code, detail))
+    }
+}
+
+impl From<sea_orm::DbErr> for Error {
+    fn from(source: sea_orm::DbErr) -> Self {
+        Self::Storage(source)
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Conflict> for Error {
+    fn from(conflict: Conflict) -> Self {
+        Self::Taken(conflict)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_to_a_version_nobody_expected_is_stale() {
+        assert!(Expected::Any.check(7).is_ok());
+        assert!(Expected::Version(vec![6, 7]).check(7).is_ok());
+        assert!(matches!(Expected::Version(vec![6]).check(7), Err(Error::Stale)));
+        assert!(matches!(Expected::Version(vec![]).check(7), Err(Error::Stale)));
+    }
+}
