@@ -10,10 +10,18 @@ pub mod bookings;
 #[expect(missing_docs, reason = "an entity's names are the table's; the migrations say what they mean")]
 pub mod entity;
 mod error;
+pub mod idempotency;
+pub mod images;
+pub mod inbox;
 mod instant;
+pub mod ledger;
 pub mod nights;
+pub mod notifications;
 mod page;
+pub mod payments;
+pub mod payouts;
 pub mod properties;
+pub mod quotes;
 mod read;
 pub mod sessions;
 pub mod users;
