@@ -22,6 +22,8 @@ mod schedule;
 mod sealer;
 mod step;
 mod storage;
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
 mod turn;
 mod tx;
 mod workflow;

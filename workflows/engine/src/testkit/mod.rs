@@ -1,0 +1,42 @@
+//! The test kit: a workflow is pure, so its tests need no database, no clock and no mocks.
+//!
+//! Every workflow ships four kinds of tests, and this module holds one tool for each:
+//!
+//! | tool | question | shape of the test |
+//! |---|---|---|
+//! | [`Script`] | what happens in this story? | feed events, let time pass, snapshot the transcript |
+//! | [`table()`] | what does every event mean in every state? | snapshot the text: a forgotten pair shows up in review |
+//! | [`explore()`] and [`Network`] | does it hold in *every* order of outcomes, timers and commands? | name the invariants, get a shortest counter-example |
+//! | [`golden()`] | can we still read what an older build has written? | committed files, append-only |
+//!
+//! All of them move a run by the same rules as a turn of the real engine:
+//!
+//! - due timers come first, each at its intended instant;
+//! - a timer set by [`Step::timer`](crate::Step::timer) is disarmed when the run leaves the state *variant* that set it, one set by
+//!   [`Step::deadline`](crate::Step::deadline) is kept until it fires; a timer of the same name (the variant's name) replaces the
+//!   earlier one; entering a final state disarms them all, but for those that this very step sets;
+//! - a refusal leaves the run as it was; for a fact (an outcome, a timer, a tell) it is a defect that the engine would flag;
+//! - everything a step names must read back from JSON as it was written, or the kit panics: the engine stores it as text.
+//!
+//! `toy.rs` beside this file is a whole workflow with its tests and nine planted mistakes; the kit's own tests show each of them caught.
+//!
+//! The kit is behind the cargo feature `testkit`; a crate with workflows enables it among its dev-dependencies. Its outputs are
+//! plain strings for any snapshot tool, and are stable: keys are sorted, long ids are cut to `bkg_…cdef`, amounts read `41200 EUR`
+//! (minor units). The checks panic, with a transcript, because a test is where they run.
+
+mod bench;
+mod explore;
+mod golden;
+mod samples;
+mod script;
+mod table;
+mod words;
+
+#[cfg(test)]
+mod toy;
+
+pub use explore::{Explored, Moment, Network, Player, Solo, Turn, explore};
+pub use golden::golden;
+pub use samples::{Samples, variants_of};
+pub use script::Script;
+pub use table::table;
