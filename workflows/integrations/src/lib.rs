@@ -2,7 +2,7 @@
 //!
 //! One module per outside party. A module holds the port (a trait that the processes call), the real clients and, where a
 //! newcomer would otherwise need an account somewhere, a local stand-in that behaves like the real thing: the sandbox
-//! gateway moves pretend money, [`objects::LocalObjects`] keeps files in a folder, the folder mailer writes `.eml`
+//! gateway moves pretend money, [`objects::LocalObjects`] keeps files in a folder, [`mail::FolderMailer`] writes `.eml`
 //! files. The stand-ins are products, not mocks: they have their own storage, survive being killed and are shared by all
 //! processes of a deployment.
 //!
@@ -12,6 +12,7 @@
 
 mod error;
 pub mod images;
+pub mod mail;
 pub mod objects;
 pub mod payments;
 
