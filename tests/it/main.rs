@@ -1,4 +1,6 @@
 //! Every test that needs a server, a database or the whole workspace: one binary, one module per area.
+#![expect(clippy::unwrap_used, reason = "in a test a failed arrangement is a failed test")]
 
+mod engine;
 mod harness_itself;
 mod house;

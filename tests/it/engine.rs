@@ -1,0 +1,6 @@
+//! The engine's promises, one test each, on both storages.
+
+mod fences;
+mod outcomes;
+mod promises;
+mod toy;

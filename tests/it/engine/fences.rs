@@ -1,0 +1,108 @@
+//! One worker at a time: claims, fences, rescue, and leases that were lost on the way.
+
+use super::toy::{Seat, State, Theatre, run, terms};
+use engine::Origin;
+use harness::{TestDatabase, on_both};
+use sea_orm::ConnectionTrait;
+use std::collections::HashSet;
+
+async fn start(theatre: &Theatre, n: u128) {
+    let seat = i64::try_from(n).unwrap();
+    theatre.engine.start::<Seat>(run(n), &format!("k{n}"), &terms(seat), Origin::default()).await.unwrap();
+}
+
+/// Makes every other process look dead for longer than the limit.
+async fn silence(theatre: &Theatre, process: u128) {
+    let hex = uuid::Uuid::from_u128(process).simple().to_string();
+    let id = match theatre.db.backend {
+        harness::Backend::Postgres => format!("'{hex}'::uuid"),
+        harness::Backend::Sqlite => format!("x'{hex}'"),
+    };
+    let sql = format!("update workflow_process set beat_at = beat_at - 11000000 where id = {id}");
+    theatre.db.connection.execute_unprepared(&sql).await.unwrap();
+}
+
+async fn a_dead_processs_work_is_rescued_and_its_late_answer_refused(db: TestDatabase) {
+    let first = Theatre::open(db.clone()).await;
+    start(&first, 1).await;
+    let lease = first.engine.hands().next().await.expect("the turn leased its effect to this process");
+    let second = Theatre::beside(&db, first.office.clone(), 2).await;
+    assert_eq!(second.engine.claim().await.unwrap(), 0, "a lease with a fresh heartbeat is left alone");
+    assert_eq!(second.engine.rescue().await.unwrap(), 0);
+    silence(&first, 1).await;
+    assert_eq!(second.engine.rescue().await.unwrap(), 1);
+    assert_eq!(second.engine.claim().await.unwrap(), 1);
+    second.engine.settle().await.unwrap();
+    assert_eq!(second.state(run(1)).await, State::Paid { receipt: "r1".into() });
+    // The first process wakes up and finishes what it had: the world sees one key, the run one outcome.
+    first.engine.execute(lease).await;
+    assert_eq!(first.keys(run(1)).await, ["start", "fx:0:0"]);
+    assert_eq!(first.office.sold.lock().unwrap().len(), 1);
+}
+
+async fn two_processes_share_the_work_and_each_piece_is_done_once(db: TestDatabase) {
+    let first = Theatre::open(db.clone()).await;
+    let second = Theatre::beside(&db, first.office.clone(), 2).await;
+    let idle = Theatre::beside(&db, first.office.clone(), 3).await;
+    for n in 0..60 {
+        start(&idle, n).await;
+    }
+    idle.engine.let_go().await.unwrap();
+    let (a, b) = futures::join!(first.engine.settle(), second.engine.settle());
+    a.unwrap();
+    b.unwrap();
+    assert_eq!(first.count("select count(*) from workflow_run where state_name = 'Paid'").await, 60);
+    assert_eq!(first.office.calls.lock().unwrap().len(), 60);
+}
+
+async fn a_lease_that_was_lost_on_the_way_comes_back(db: TestDatabase) {
+    let theatre = Theatre::open(db).await;
+    start(&theatre, 1).await;
+    drop(theatre.engine.hands().next().await);
+    let suspects = theatre.engine.reclaim(&HashSet::new()).await.unwrap();
+    assert_eq!(suspects.len(), 1, "one look is not enough: it may be on its way");
+    assert!(theatre.engine.reclaim(&suspects).await.unwrap().is_empty());
+    theatre.engine.settle().await.unwrap();
+    assert_eq!(theatre.state(run(1)).await, State::Paid { receipt: "r1".into() });
+}
+
+async fn letting_go_hands_the_work_over_at_once(db: TestDatabase) {
+    let first = Theatre::open(db.clone()).await;
+    start(&first, 1).await;
+    assert_eq!(first.engine.let_go().await.unwrap(), 1);
+    let second = Theatre::beside(&db, first.office.clone(), 2).await;
+    second.engine.settle().await.unwrap();
+    assert_eq!(second.state(run(1)).await, State::Paid { receipt: "r1".into() });
+}
+
+async fn work_that_kills_its_process_every_time_is_parked(db: TestDatabase) {
+    let theatre = Theatre::open(db.clone()).await;
+    start(&theatre, 1).await;
+    drop(theatre.engine.hands().next().await);
+    let sql = "update workflow_work set attempt = 6, not_before = 0, holder = null where kind = 0";
+    db.connection.execute_unprepared(sql).await.unwrap();
+    theatre.engine.settle().await.unwrap();
+    assert_eq!(theatre.engine.parked().await.unwrap()[0].error_class.as_deref(), Some("crashed"));
+    assert!(theatre.office.calls.lock().unwrap().is_empty());
+}
+
+async fn a_run_of_a_newer_build_is_left_alone(db: TestDatabase) {
+    let theatre = Theatre::open(db.clone()).await;
+    start(&theatre, 1).await;
+    theatre.engine.let_go().await.unwrap();
+    db.connection.execute_unprepared("update workflow_run set shape = 2").await.unwrap();
+    theatre.engine.settle().await.unwrap();
+    assert_eq!(theatre.state(run(1)).await, State::Held);
+    db.connection.execute_unprepared("update workflow_run set shape = 1").await.unwrap();
+    theatre.engine.settle().await.unwrap();
+    assert_eq!(theatre.state(run(1)).await, State::Paid { receipt: "r1".into() });
+}
+
+on_both!(
+    a_dead_processs_work_is_rescued_and_its_late_answer_refused,
+    two_processes_share_the_work_and_each_piece_is_done_once,
+    a_lease_that_was_lost_on_the_way_comes_back,
+    letting_go_hands_the_work_over_at_once,
+    work_that_kills_its_process_every_time_is_parked,
+    a_run_of_a_newer_build_is_left_alone,
+);

@@ -1,0 +1,159 @@
+//! What a turn promises: atomic, once, timers first, conflicts as answers, no fact lost.
+
+use super::toy::{Event, Seat, State, Terms, Theatre, run, terms};
+use engine::{EventKey, Origin, Settling, TurnError, detached};
+use harness::{TestDatabase, on_both};
+
+async fn started(theatre: &Theatre, n: u128, seat: i64) -> engine::RunId {
+    theatre.engine.start::<Seat>(run(n), &format!("seat-{n}"), &terms(seat), Origin::actor("usr_1")).await.unwrap();
+    run(n)
+}
+
+async fn a_turn_is_atomic(db: TestDatabase) {
+    let theatre = Theatre::open(db).await;
+    let engine = theatre.engine.clone();
+    detached(async move {
+        let tx = engine.begin().await.unwrap();
+        tx.start::<Seat>(run(1), "seat-1", &terms(1), &Origin::default()).await.unwrap();
+        drop(tx);
+    })
+    .await;
+    for table in ["workflow_run", "workflow_journal", "workflow_work", "event_log", "toy_seat"] {
+        assert_eq!(theatre.count(&format!("select count(*) from {table}")).await, 0, "{table} kept something");
+    }
+    started(&theatre, 2, 2).await;
+    theatre.engine.settle().await.unwrap();
+    assert_eq!(theatre.state(run(2)).await, State::Paid { receipt: "r2".into() });
+    assert_eq!(theatre.keys(run(2)).await, ["start", "fx:0:0"]);
+    assert_eq!(theatre.count("select count(*) from event_log").await, 1);
+    assert_eq!(theatre.count("select count(*) from toy_seat").await, 1);
+    assert_eq!(theatre.posts.0.lock().unwrap().len(), 1);
+    // The hold's timer went with the state that set it.
+    assert_eq!(theatre.count("select count(*) from workflow_work").await, 0);
+}
+
+async fn the_same_event_twice_is_one_event(db: TestDatabase) {
+    let theatre = Theatre::open(db).await;
+    let id = started(&theatre, 1, 1).await;
+    let again = theatre.engine.start::<Seat>(id, "seat-1", &terms(1), Origin::default()).await;
+    assert!(matches!(again, Err(TurnError::Duplicate)));
+    let key = || EventKey::request("usr_1", "POST /seats/leave", "k1");
+    theatre.engine.send::<Seat>(id, &Event::GivenUp, key(), Origin::default()).await.unwrap();
+    let repeat = theatre.engine.send::<Seat>(id, &Event::GivenUp, key(), Origin::default()).await;
+    assert!(matches!(repeat, Err(TurnError::Duplicate)), "{repeat:?}");
+    assert_eq!(theatre.keys(id).await.len(), 2);
+}
+
+async fn due_timers_come_before_any_event(db: TestDatabase) {
+    let theatre = Theatre::open(db).await;
+    theatre.office.will(&[super::toy::Mood::LostReply]);
+    theatre.engine.start::<Seat>(run(1), "k", &Terms { seat: 1, hold: 0 }, Origin::default()).await.unwrap();
+    // The hold ended at its own instant; the command that comes now meets the state after it.
+    let late = theatre.engine.send::<Seat>(run(1), &Event::GivenUp, EventKey::operator("1"), Origin::default()).await;
+    assert!(matches!(&late, Err(TurnError::Refused(refusal)) if refusal.code == "out_of_turn"), "{late:?}");
+    let journal = theatre.engine.journal(run(1)).await.unwrap();
+    assert_eq!(journal[1].key, "tm:HoldEnds:0:1");
+    assert_eq!(journal[1].at, journal[0].at, "the timer fires at the instant it was meant for");
+    assert_eq!(theatre.count("select count(*) from toy_seat").await, 0);
+}
+
+async fn a_conflict_is_an_answer(db: TestDatabase) {
+    let theatre = Theatre::open(db).await;
+    started(&theatre, 1, 7).await;
+    let rival = theatre.engine.start::<Seat>(run(2), "seat-2", &terms(7), Origin::default()).await;
+    assert!(matches!(rival, Err(TurnError::Taken(_))), "{rival:?}");
+    assert_eq!(theatre.count("select count(*) from workflow_run").await, 1);
+
+    // A command that finds the seat taken is refused; a fact is given to the process again, with the conflict.
+    theatre.engine.send::<Seat>(run(1), &Event::GivenUp, EventKey::operator("1"), Origin::default()).await.unwrap();
+    theatre.engine.start::<Seat>(run(2), "seat-2", &terms(7), Origin::default()).await.unwrap();
+    let back = theatre.engine.send::<Seat>(run(1), &Event::CameBack, EventKey::operator("2"), Origin::default()).await;
+    assert!(matches!(back, Err(TurnError::Taken(_))), "{back:?}");
+    assert_eq!(theatre.state(run(1)).await, State::Away);
+    let late = Event::Paid { receipt: "late".into() };
+    theatre.engine.note::<Seat>(run(1), &late, EventKey::webhook("office", "e1"), Origin::default()).await.unwrap();
+    assert_eq!(theatre.state(run(1)).await, State::Lost);
+    let last = theatre.engine.journal(run(1)).await.unwrap().pop().unwrap();
+    assert_eq!(last.key, "wh:office:e1");
+    assert!(last.note.is_some_and(|note| note.contains("seat")), "the conflict is part of the journal");
+}
+
+async fn no_fact_disappears(db: TestDatabase) {
+    let theatre = Theatre::open(db).await;
+    let id = started(&theatre, 1, 1).await;
+    theatre
+        .engine
+        .note::<Seat>(id, &Event::CameBack, EventKey::webhook("office", "odd"), Origin::default())
+        .await
+        .unwrap();
+    let view = theatre.engine.run(id).await.unwrap().unwrap();
+    assert_eq!(view.unexpected, 1);
+    let journal = theatre.engine.journal(id).await.unwrap();
+    assert_eq!((journal[1].verdict, journal[1].to.as_str()), ("unexpected", "Held"));
+    let ignored = Event::Greeted { by: id };
+    theatre.engine.note::<Seat>(id, &ignored, EventKey::webhook("office", "hello"), Origin::default()).await.unwrap();
+    let journal = theatre.engine.journal(id).await.unwrap();
+    assert_eq!(journal[2].note.as_deref(), Some("a greeting needs no answer"));
+    // A finished run still takes facts.
+    theatre.engine.settle().await.unwrap();
+}
+
+async fn the_clock_steps_from_due_instant_to_due_instant(db: TestDatabase) {
+    let theatre = Theatre::open(db).await;
+    theatre.office.will(&[super::toy::Mood::Mistaken]);
+    started(&theatre, 1, 1).await;
+    let now = theatre.engine.now().await.unwrap();
+    let target = now + std::time::Duration::from_secs(3600);
+    let reached = theatre.engine.advance_to(target, Settling::Inline).await.unwrap();
+    assert!(reached >= target);
+    let journal = theatre.engine.journal(run(1)).await.unwrap();
+    let waited = journal[1].at - journal[0].at;
+    assert_eq!(waited.num_seconds(), 900, "the hold ended at its instant, not at the target");
+    assert!(theatre.engine.advance_to(now, Settling::Inline).await.unwrap() >= target, "the clock never goes back");
+}
+
+async fn many_events_of_many_runs_share_a_commit(db: TestDatabase) {
+    let theatre = Theatre::open(db).await;
+    let starts = (0..200u128).map(|n| {
+        let engine = theatre.engine.clone();
+        async move {
+            engine.start::<Seat>(run(n), &format!("k{n}"), &terms(i64::try_from(n).unwrap()), Origin::default()).await
+        }
+    });
+    for started in futures::future::join_all(starts).await {
+        started.unwrap();
+    }
+    theatre.engine.settle().await.unwrap();
+    assert_eq!(theatre.count("select count(*) from workflow_run where state_name = 'Paid'").await, 200);
+    assert_eq!(theatre.count("select count(*) from workflow_journal").await, 400);
+    assert_eq!(theatre.count("select count(*) from workflow_work").await, 0);
+    assert_eq!(theatre.office.sold.lock().unwrap().len(), 200);
+}
+
+async fn facts_are_sealed_without_gaps_and_in_a_chain(db: TestDatabase) {
+    let theatre = Theatre::open(db).await;
+    for n in 1..=5 {
+        started(&theatre, n, i64::try_from(n).unwrap()).await;
+    }
+    theatre.engine.settle().await.unwrap();
+    assert_eq!(theatre.engine.seal().await.unwrap(), Some(5));
+    assert_eq!(theatre.engine.seal().await.unwrap(), Some(0));
+    let positions: Vec<i64> = theatre.engine.sealed_after(0, 10).await.unwrap().iter().map(|s| s.position).collect();
+    assert_eq!(positions, [1, 2, 3, 4, 5]);
+    assert_eq!(theatre.engine.first_broken_seal().await.unwrap(), None);
+    use sea_orm::ConnectionTrait;
+    let forged = theatre.db.connection.execute_unprepared("update event_log set body = '9' where position = 3").await;
+    assert!(forged.is_err(), "the log is append-only");
+    assert!(theatre.db.connection.execute_unprepared("delete from event_log where position = 3").await.is_err());
+}
+
+on_both!(
+    a_turn_is_atomic,
+    the_same_event_twice_is_one_event,
+    due_timers_come_before_any_event,
+    a_conflict_is_an_answer,
+    no_fact_disappears,
+    the_clock_steps_from_due_instant_to_due_instant,
+    many_events_of_many_runs_share_a_commit,
+    facts_are_sealed_without_gaps_and_in_a_chain,
+);

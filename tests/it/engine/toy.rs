@@ -1,0 +1,262 @@
+//! A workflow small enough to see through: a seat in a theatre is held, paid for, and given up.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use engine::{
+    Attempt, Changed, Conflict, Databases, Engine, Fact, Fault, Found, Perform, Policy, Pools, PostFacts, Posted,
+    Project, ProjectError, Refusal, Registry, RunId, Settings, Step, Timestamp, Tx, Workflow,
+};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use harness::{Backend, TestDatabase};
+use sea_orm::{ConnectionTrait, DbErr, Statement};
+use serde::{Deserialize, Serialize};
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Seat;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Terms {
+    pub(super) seat: i64,
+    pub(super) hold: i64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum State {
+    Held,
+    Paid { receipt: String },
+    Away,
+    Lost,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Event {
+    Paid { receipt: String },
+    PaymentFailed,
+    GivenUp,
+    CameBack,
+    NoSeatLeft,
+    Elapsed(Timer),
+    Greeted { by: RunId },
+    Explode,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Effect {
+    Pay { seat: i64 },
+    Notify,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Timer {
+    HoldEnds,
+    Reminder,
+}
+
+impl Workflow for Seat {
+    const NAME: &'static str = "seat";
+    type Input = Terms;
+    type State = State;
+    type Event = Event;
+    type Effect = Effect;
+    type Timer = Timer;
+
+    fn start(terms: &Terms, now: Timestamp) -> Step<Self> {
+        let ends = now + Duration::from_secs(u64::try_from(terms.hold).unwrap_or(0));
+        Step::to(State::Held).takes("seat").run(Effect::Pay { seat: terms.seat }).timer(Timer::HoldEnds, ends)
+    }
+
+    fn on(terms: &Terms, state: State, event: Event, _now: Timestamp) -> Result<Step<Self>, Refusal> {
+        use Event as E;
+        use State as S;
+        Ok(match (state, event) {
+            (S::Held, E::Paid { receipt }) => Step::to(S::Paid { receipt }).post(Fact::new("sold", &terms.seat)),
+            (S::Held, E::PaymentFailed) => Step::to(S::Lost),
+            (S::Held | S::Paid { .. }, E::GivenUp) => Step::to(S::Away),
+            (S::Held, E::Elapsed(Timer::HoldEnds)) => Step::to(S::Away),
+            (S::Paid { receipt }, E::Elapsed(Timer::Reminder)) => Step::to(S::Paid { receipt }).run(Effect::Notify),
+            (S::Away, E::CameBack) => Step::to(S::Held).takes("seat"),
+            (S::Away, E::NoSeatLeft) => Step::to(S::Lost),
+            (S::Away, E::Paid { .. }) => Step::to(S::Held).takes("seat"),
+            (_, E::Greeted { .. }) => Step::ignore("a greeting needs no answer"),
+            (_, E::Explode) => panic!("a planted panic"),
+            _ => return Err(Refusal::out_of_turn()),
+        })
+    }
+
+    fn elapsed(timer: Timer) -> Event {
+        Event::Elapsed(timer)
+    }
+
+    fn is_final(state: &State) -> bool {
+        matches!(state, State::Lost)
+    }
+
+    fn contested(_event: Event, _conflict: &Conflict) -> Option<Event> {
+        Some(Event::NoSeatLeft)
+    }
+
+    fn gave_up(effect: &Effect) -> Option<Event> {
+        matches!(effect, Effect::Pay { .. }).then_some(Event::PaymentFailed)
+    }
+
+    fn policy(_effect: &Effect) -> Policy {
+        Policy { base: Duration::from_millis(1), ..Policy::default().attempts(3) }
+    }
+
+    fn request(terms: &Terms, effect: &Effect) -> Option<String> {
+        matches!(effect, Effect::Pay { .. }).then(|| format!("seat={}", terms.seat))
+    }
+}
+
+impl Project<Tx> for Seat {
+    type Error = DbErr;
+
+    async fn project(tx: &Tx, changed: &[Changed<Self>]) -> Result<(), ProjectError<DbErr>> {
+        let backend = tx.get_database_backend();
+        for one in changed {
+            let holds = matches!(one.state, State::Held | State::Paid { .. });
+            let id: sea_orm::Value = one.run.uuid().into();
+            let clear = Statement::from_sql_and_values(backend, "delete from toy_seat where run = $1", [id.clone()]);
+            tx.execute_raw(clear).await?;
+            if holds {
+                let seat = one.input.seat.into();
+                let sql = "insert into toy_seat (seat, run) values ($1, $2)";
+                tx.execute_raw(Statement::from_sql_and_values(backend, sql, [seat, id])).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the box office does at the next call for a seat.
+#[derive(Clone, Debug)]
+pub(super) enum Mood {
+    Fine,
+    Down,
+    LostReply,
+    Mistaken,
+    Panics,
+}
+
+/// A call as the outside party saw it: the key and the saved request.
+pub(super) type Call = (String, Option<String>);
+
+/// The outside party: keeps its own books, by key.
+#[derive(Clone, Default)]
+pub(super) struct BoxOffice {
+    pub(super) sold: Arc<Mutex<HashMap<String, i64>>>,
+    pub(super) calls: Arc<Mutex<Vec<Call>>>,
+    pub looked_up: Arc<Mutex<usize>>,
+    moods: Arc<Mutex<Vec<Mood>>>,
+}
+
+impl BoxOffice {
+    pub(super) fn will(&self, moods: &[Mood]) {
+        self.moods.lock().unwrap().extend(moods.iter().rev().cloned());
+    }
+}
+
+impl Perform<Seat> for BoxOffice {
+    async fn perform(&self, cx: &Attempt<Seat>, effect: Effect) -> Result<Event, Fault> {
+        let Effect::Pay { seat } = effect else { return Ok(Event::Greeted { by: cx.run() }) };
+        self.calls.lock().unwrap().push((cx.key.clone(), cx.request.clone()));
+        let mood = self.moods.lock().unwrap().pop().unwrap_or(Mood::Fine);
+        if matches!(mood, Mood::Fine | Mood::LostReply) {
+            self.sold.lock().unwrap().insert(cx.key.clone(), seat);
+        }
+        match mood {
+            Mood::Fine => Ok(Event::Paid { receipt: format!("r{seat}") }),
+            Mood::Down => Err(Fault::transient("the box office is closed")),
+            Mood::LostReply => Err(Fault::unknown("no reply")),
+            Mood::Mistaken => Err(Fault::misconfigured("wrong password")),
+            Mood::Panics => panic!("a planted panic"),
+        }
+    }
+
+    async fn look_up(&self, cx: &Attempt<Seat>, _effect: &Effect) -> Result<Found<Event>, Fault> {
+        *self.looked_up.lock().unwrap() += 1;
+        Ok(match self.sold.lock().unwrap().get(&cx.key) {
+            Some(seat) => Found::Done(Event::Paid { receipt: format!("r{seat}") }),
+            None => Found::Absent,
+        })
+    }
+}
+
+/// Counts the facts that reach the poster.
+#[derive(Clone, Default)]
+pub(super) struct Posts(pub(super) Arc<Mutex<Vec<Posted>>>);
+
+impl PostFacts for Posts {
+    fn post<'a>(&'a self, _tx: &'a Tx, facts: &'a [Posted]) -> BoxFuture<'a, Result<(), DbErr>> {
+        self.0.lock().unwrap().extend_from_slice(facts);
+        async { Ok(()) }.boxed()
+    }
+}
+
+/// An engine over a test's database, with the toy and its world.
+pub(super) struct Theatre {
+    pub(super) engine: Engine,
+    pub(super) office: BoxOffice,
+    pub(super) posts: Posts,
+    pub(super) db: TestDatabase,
+}
+
+impl Theatre {
+    pub(super) async fn open(db: TestDatabase) -> Self {
+        let sql = "create table toy_seat (seat bigint primary key, run uuid not null)";
+        db.connection.execute_unprepared(sql).await.unwrap();
+        Self::beside(&db, BoxOffice::default(), 1).await
+    }
+
+    /// Another process's worth of engine over the same database and the same outside world.
+    pub(super) async fn beside(db: &TestDatabase, office: BoxOffice, process: u128) -> Self {
+        let posts = Posts::default();
+        let registry = Registry::new().register::<Seat>(office.clone()).facts(posts.clone());
+        let settings =
+            Settings::new("test", uuid::Uuid::from_u128(process), "test").rooms(&[("default", 64), ("engine", 64)]);
+        let engine = Engine::open(settings, connect(db).await, registry);
+        engine.beat().await.unwrap();
+        Self { engine, office, posts, db: db.clone() }
+    }
+
+    pub(super) async fn count(&self, sql: &str) -> i64 {
+        count(&self.db, sql).await
+    }
+
+    pub(super) async fn state(&self, run: RunId) -> State {
+        self.engine.read_state::<Seat>(run).await.unwrap().expect("the run exists").1
+    }
+
+    pub(super) async fn keys(&self, run: RunId) -> Vec<String> {
+        self.engine.journal(run).await.unwrap().into_iter().map(|t| t.key).collect()
+    }
+}
+
+pub(super) async fn connect(db: &TestDatabase) -> Databases {
+    let pools = Pools { write: 6, read: 3, ..Pools::default() };
+    match db.backend {
+        Backend::Postgres => Databases::postgres(&db.url, pools).await.unwrap(),
+        Backend::Sqlite => {
+            let path = db.url.trim_start_matches("sqlite://").split('?').next().unwrap();
+            Databases::sqlite(Path::new(path), pools).await.unwrap()
+        }
+    }
+}
+
+pub(super) async fn count(db: &TestDatabase, sql: &str) -> i64 {
+    let row =
+        db.connection.query_one_raw(Statement::from_string(db.connection.get_database_backend(), sql)).await.unwrap();
+    row.unwrap().try_get_by_index(0).unwrap()
+}
+
+pub(super) fn run(n: u128) -> RunId {
+    RunId::from_uuid(uuid::Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0000 + n))
+}
+
+pub(super) fn terms(seat: i64) -> Terms {
+    Terms { seat, hold: 900 }
+}
