@@ -23,6 +23,7 @@ pub mod payouts;
 pub mod properties;
 pub mod quotes;
 mod read;
+pub mod search;
 pub mod sessions;
 pub mod users;
 mod words;

@@ -7,13 +7,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::NaiveDate;
-use domain::{BookingId, PropertyId, Stay, Timestamp, UnitId};
+use chrono::{Days, NaiveDate};
+use domain::{BookingId, Neighbour, PropertyId, Stay, Timestamp, UnitId};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::{Expr, LockType};
 use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use uuid::Uuid;
 
-use crate::entity::{property_calendar, unit, unit_night};
+use crate::entity::{booking, property_calendar, unit_night};
 use crate::error::{Result, Unreadable};
 use crate::instant::{Micros, maybe};
 use crate::read;
@@ -114,6 +115,45 @@ pub async fn free_units(conn: &impl ConnectionTrait, property: PropertyId, stay:
 pub async fn lock_calendar(conn: &impl ConnectionTrait, property: PropertyId) -> std::result::Result<bool, DbErr> {
     let row = property_calendar::Entity::find_by_id(property.uuid()).lock(LockType::Update);
     Ok(row.one(conn).await?.is_some())
+}
+
+/// No home asks for more preparation than so many nights; further away than that nothing is a neighbour.
+pub const FARTHEST: u16 = 30;
+
+/// What lies around a stay in these units, for the rule about preparation: stays with what they were promised, and blocks.
+///
+/// Ask after [`lock_calendar`] when the answer decides about a booking.
+pub async fn neighbours(
+    conn: &impl ConnectionTrait,
+    units: &[UnitId],
+    stay: &Stay,
+) -> Result<BTreeMap<UnitId, Vec<Neighbour>>> {
+    let reach = Days::new(FARTHEST.into());
+    let around = taken(conn, units, stay.check_in() - reach, stay.check_out() + reach).await?;
+    let bookings: BTreeSet<_> = around.iter().filter_map(|taken| taken.booking).collect();
+    let promised = promised_preparation(conn, bookings).await?;
+    let mut neighbours: BTreeMap<UnitId, Vec<Neighbour>> = BTreeMap::new();
+    for Taken { unit, night, booking, .. } in around {
+        let preparation_nights = booking.map(|booking| promised.get(&booking).copied().unwrap_or(0));
+        let to = night + Days::new(1);
+        neighbours.entry(unit).or_default().push(Neighbour { from: night, to, preparation_nights });
+    }
+    Ok(neighbours)
+}
+
+async fn promised_preparation(
+    conn: &impl ConnectionTrait,
+    bookings: BTreeSet<BookingId>,
+) -> Result<BTreeMap<BookingId, u16>> {
+    let rows: Vec<(Uuid, i32)> = booking::Entity::find()
+        .select_only()
+        .columns([booking::Column::Id, booking::Column::PrepNights])
+        .filter(booking::Column::Id.is_in(bookings.iter().map(|booking| booking.uuid())))
+        .into_tuple()
+        .all(conn)
+        .await?;
+    let read = |(id, nights)| Ok((BookingId::from_uuid(id), read::count("prep_nights", nights)?));
+    rows.into_iter().map(|row| read(row).map_err(|why: Unreadable| why.of("booking"))).collect()
 }
 
 fn row(hold: &Hold, unit: UnitId, night: NaiveDate) -> unit_night::ActiveModel {
@@ -261,14 +301,4 @@ pub async fn unblock(conn: &impl ConnectionTrait, units: &[UnitId], nights: &Sta
     let blocks = within(units, nights.check_in(), nights.check_out())
         .add(unit_night::Column::Kind.eq(NightKind::Block.as_str()));
     Ok(unit_night::Entity::delete_many().filter(blocks).exec(conn).await?.rows_affected)
-}
-
-/// Which home each of these units belongs to.
-pub async fn homes(
-    conn: &impl ConnectionTrait,
-    units: &[UnitId],
-) -> std::result::Result<BTreeMap<UnitId, PropertyId>, DbErr> {
-    let rows = unit::Entity::find().filter(unit::Column::Id.is_in(units.iter().map(|unit| unit.0)));
-    let homes = rows.all(conn).await?.into_iter();
-    Ok(homes.map(|unit| (UnitId(unit.id), PropertyId::from_uuid(unit.property_id))).collect())
 }

@@ -1,5 +1,7 @@
 //! Homes: what a host offers, its units, and who may see what of it.
 
+use std::collections::BTreeMap;
+
 use domain::{
     BasisPoints, BookingRules, Capacity, Currency, HouseClock, Money, PolicyCode, PropertyId, Rates, Timestamp, UnitId,
     UserId,
@@ -256,6 +258,21 @@ pub async fn add_unit(conn: &impl ConnectionTrait, property: PropertyId) -> std:
 pub async fn units(conn: &impl ConnectionTrait, property: PropertyId) -> std::result::Result<Vec<UnitId>, DbErr> {
     let rows = unit::Entity::find().filter(unit::Column::PropertyId.eq(property.uuid())).order_by_asc(unit::Column::Id);
     Ok(rows.all(conn).await?.into_iter().map(|unit| UnitId(unit.id)).collect())
+}
+
+/// The units of several homes, in ascending order.
+pub async fn units_of(
+    conn: &impl ConnectionTrait,
+    properties: &[PropertyId],
+) -> std::result::Result<BTreeMap<PropertyId, Vec<UnitId>>, DbErr> {
+    let rows = unit::Entity::find()
+        .filter(unit::Column::PropertyId.is_in(properties.iter().map(|property| property.uuid())))
+        .order_by_asc(unit::Column::Id);
+    let mut units: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for unit in rows.all(conn).await? {
+        units.entry(PropertyId::from_uuid(unit.property_id)).or_default().push(UnitId(unit.id));
+    }
+    Ok(units)
 }
 
 /// What an edit does to a home.
