@@ -6,7 +6,10 @@
 
 use domain::ledger::{Parties, Transaction};
 use domain::{Money, PaymentId, Refund};
-use engine::Fact;
+use engine::{Fact, PostFacts, Posted, RunId, Tx};
+use futures::future::BoxFuture;
+use sea_orm::DbErr;
+use store::ledger::Posting;
 
 use crate::booking::Terms;
 use crate::payment::Due;
@@ -80,4 +83,36 @@ pub(crate) fn payout_paid(payable: &Payable) -> Fact {
 /// The host's money never left and is on the balance again.
 pub(crate) fn payout_failed(payable: &Payable) -> Fact {
     fact(&Transaction::payout_failed(payable.host, payable.payout, payable.amount))
+}
+
+/// Writes the movements that turns post into the ledger's tables, with those turns.
+#[derive(Debug, Clone, Copy)]
+pub struct Poster;
+
+impl PostFacts for Poster {
+    fn post<'a>(&'a self, tx: &'a Tx, facts: &'a [Posted]) -> BoxFuture<'a, Result<(), DbErr>> {
+        Box::pin(async move {
+            let movements: Vec<(&Posted, Transaction)> =
+                facts.iter().filter(|fact| fact.kind == LEDGER).map(read).collect::<Result<_, _>>()?;
+            if movements.is_empty() {
+                return Ok(());
+            }
+            let postings: Vec<Posting<'_>> = movements.iter().map(|(fact, movement)| posting(fact, movement)).collect();
+            store::ledger::post(&**tx, &postings).await
+        })
+    }
+}
+
+fn read(fact: &Posted) -> Result<(&Posted, Transaction), DbErr> {
+    let movement = serde_json::from_str(&fact.body);
+    let unreadable =
+        |why| DbErr::Custom(format!("movement {}:{}:{} cannot be read: {why}", fact.run, fact.seq, fact.n));
+    movement.map(|movement| (fact, movement)).map_err(unreadable)
+}
+
+/// Named for its place in its turn: a turn that is run again posts under the same name.
+fn posting<'a>(fact: &Posted, transaction: &'a Transaction) -> Posting<'a> {
+    let Posted { run, seq, n, at, .. } = *fact;
+    let id = RunId::derive(LEDGER, &format!("{run}:{seq}:{n}"), run).uuid();
+    Posting { id, run: run.uuid(), seq, n, at, transaction }
 }

@@ -10,13 +10,17 @@
 mod app;
 pub mod booking;
 mod error;
+mod fault;
 pub mod idempotency;
 pub mod ledger;
 pub mod mail;
 pub mod payment;
 pub mod payout;
 pub mod photo;
+mod registry;
 pub mod timers;
+
+pub use registry::{Reach, registry};
 
 pub use app::{App, Parts};
 pub use engine::{Conflict, Refusal};

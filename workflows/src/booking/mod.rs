@@ -15,9 +15,12 @@
 
 pub mod actions;
 mod late;
+mod perform;
+mod project;
 mod steps;
 mod types;
 
+pub use perform::NoHands;
 pub use types::{
     By, Effect, Event, Hold, Missing, Mode, Needs, Paying, Progress, Returned, State, Terms, Timer, Windows,
 };

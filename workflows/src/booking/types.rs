@@ -405,11 +405,11 @@ impl State {
         }
     }
 
-    /// What has gone back to the guest.
+    /// What the guest gets back, as it was decided; the payment says how much of it has arrived.
     #[must_use]
     pub const fn refunded(&self) -> Option<Money> {
         match self {
-            Self::Canceled { refund: Some(Returned { amount, progress: Progress::Settled }), .. } => Some(*amount),
+            Self::Canceled { refund: Some(Returned { amount, .. }), .. } => Some(*amount),
             _ => None,
         }
     }

@@ -9,8 +9,13 @@
 //! it twice. Its text is rendered when it is sent, from the rows as they are then, and is stored nowhere in the engine. The
 //! Message-ID comes from the run: a repeat after an unknown outcome is recognisable as one.
 
+mod letters;
+mod perform;
+mod project;
+mod reading;
 mod types;
 
+pub use perform::{Post, Settings, token_hash, verification_token};
 pub use types::{About, Audience, Effect, Event, Letter, Message, Refused, State, Timer};
 
 use domain::Timestamp;

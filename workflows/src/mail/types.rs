@@ -3,6 +3,7 @@
 use domain::{BookingId, Money, NotificationId, PaymentId, PayoutId, Timestamp, UserId};
 use engine::RunId;
 use serde::{Deserialize, Serialize};
+use store::NotificationStatus;
 use uuid::Uuid;
 
 /// One letter to one person: ids, dates and amounts only.
@@ -154,6 +155,18 @@ impl About {
         match self {
             Self::Booking { booking, .. } | Self::Payment { booking, .. } => Some(*booking),
             Self::Account | Self::Verification { .. } | Self::Payout { .. } => None,
+        }
+    }
+}
+
+impl State {
+    /// The word in tables and in the API.
+    #[must_use]
+    pub const fn status(&self) -> NotificationStatus {
+        match self {
+            Self::Sending => NotificationStatus::Queued,
+            Self::Sent => NotificationStatus::Sent,
+            Self::Rejected { .. } => NotificationStatus::Rejected,
         }
     }
 }

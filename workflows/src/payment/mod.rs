@@ -13,10 +13,13 @@
 //! is told to the booking. Webhooks carry no news themselves: they make us look ([`Effect::Inspect`]), and [`sight`] moves the
 //! payment forward only.
 
+mod perform;
+mod project;
 mod sight;
 mod steps;
 mod types;
 
+pub use perform::Cashier;
 pub use types::{Due, Effect, Event, Sight, State, Timer, Wish};
 
 use domain::Timestamp;
@@ -128,4 +131,13 @@ impl Workflow for Payment {
     fn policy(_: &Effect) -> Policy {
         Policy::on("payments")
     }
+
+    fn request(due: &Due, effect: &Effect) -> Option<String> {
+        matches!(effect, Effect::Authorize).then(|| saved(&perform::request(due)))
+    }
+}
+
+/// A request's bytes as they are kept with the turn.
+pub(crate) fn saved(request: &impl serde::Serialize) -> String {
+    serde_json::to_string(request).expect("a request is plain data")
 }

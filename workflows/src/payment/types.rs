@@ -2,6 +2,7 @@
 
 use domain::{BookingId, Money, PaymentId, Provider, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
+use store::PaymentStatus;
 
 /// What is to be paid: one card for one booking. Another card is another payment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -235,19 +236,27 @@ pub enum Timer {
 impl State {
     /// The word in tables and in the API.
     #[must_use]
-    pub fn status(&self, due: &Due) -> &'static str {
+    pub fn status(&self, due: &Due) -> PaymentStatus {
         match self {
-            Self::Authorizing { .. } => "authorizing",
-            Self::AwaitingAction { .. } => "requires_action",
-            Self::Authorized { .. } => "authorized",
-            Self::Capturing { .. } => "capturing",
-            Self::Captured { refunded, .. } if refunded.is_zero() => "captured",
-            Self::Captured { refunded, .. } if *refunded == due.amount => "refunded",
-            Self::Captured { .. } => "partially_refunded",
-            Self::Refunding { .. } => "refunding",
-            Self::Voiding { .. } => "voiding",
-            Self::Voided { .. } => "voided",
-            Self::Declined { .. } => "declined",
+            Self::Authorizing { .. } | Self::Capturing { .. } | Self::Voiding { .. } => PaymentStatus::Processing,
+            Self::AwaitingAction { .. } => PaymentStatus::RequiresAction,
+            Self::Authorized { .. } => PaymentStatus::Authorized,
+            Self::Captured { refunded, .. } | Self::Refunding { refunded, .. } if refunded.is_zero() => {
+                PaymentStatus::Captured
+            }
+            Self::Captured { refunded, .. } if *refunded == due.amount => PaymentStatus::Refunded,
+            Self::Captured { .. } | Self::Refunding { .. } => PaymentStatus::PartiallyRefunded,
+            Self::Voided { .. } => PaymentStatus::Voided,
+            Self::Declined { .. } => PaymentStatus::Declined,
+        }
+    }
+
+    /// What went back to the card, when anything was taken.
+    #[must_use]
+    pub const fn refunded(&self) -> Option<Money> {
+        match self {
+            Self::Captured { refunded, .. } | Self::Refunding { refunded, .. } => Some(*refunded),
+            _ => None,
         }
     }
 

@@ -8,6 +8,8 @@
 //! The start moves the amount from the host's balance into the payout's own account, in the turn that creates the run: whatever
 //! happens then, the same money is never sent twice, and the account is empty again once the gateway has answered.
 
+mod perform;
+mod project;
 mod types;
 
 pub use types::{Effect, Event, Payable, State, Timer};
@@ -68,6 +70,10 @@ impl Workflow for Payout {
 
     fn policy(Effect::Send: &Effect) -> Policy {
         Policy::on("payments")
+    }
+
+    fn request(payable: &Payable, Effect::Send: &Effect) -> Option<String> {
+        Some(crate::payment::saved(&perform::request(payable)))
     }
 }
 

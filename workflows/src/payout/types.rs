@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use domain::{Money, PayoutId, Provider, Timestamp, UserId};
 use engine::RunId;
 use serde::{Deserialize, Serialize};
+use store::PayoutStatus;
 
 /// What a host is paid in one currency on one date.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,11 +73,11 @@ pub enum Timer {}
 impl State {
     /// The word in tables and in the API.
     #[must_use]
-    pub const fn status(&self) -> &'static str {
+    pub const fn status(&self) -> PayoutStatus {
         match self {
-            Self::Sending => "sending",
-            Self::Paid { .. } => "paid",
-            Self::Failed { .. } => "failed",
+            Self::Sending => PayoutStatus::Pending,
+            Self::Paid { .. } => PayoutStatus::Paid,
+            Self::Failed { .. } => PayoutStatus::Failed,
         }
     }
 }

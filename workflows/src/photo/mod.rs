@@ -8,8 +8,11 @@
 //! The upload stays where it is, private; what pages show is made anew from its pixels, so nothing that a camera hides in a file
 //! gets out. Making it twice gives the same files under the same keys.
 
+mod perform;
+mod project;
 mod types;
 
+pub use perform::Darkroom;
 pub use types::{Effect, Event, File, Picture, State, Timer, Upload, file_key, upload_key};
 
 use std::time::Duration;

@@ -2,6 +2,7 @@
 
 use domain::{ImageId, PropertyId, Timestamp};
 use serde::{Deserialize, Serialize};
+use store::ImageStatus;
 
 /// An upload that its host says is complete.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,7 +11,11 @@ pub struct Upload {
     pub image: ImageId,
     /// The home that it shows.
     pub property: PropertyId,
-    /// When it was uploaded.
+    /// What kind of file was announced.
+    pub content_type: String,
+    /// How many bytes were announced.
+    pub bytes: u64,
+    /// When it was announced.
     pub made_at: Timestamp,
 }
 
@@ -55,6 +60,10 @@ pub struct File {
     pub width: u32,
     /// How high.
     pub height: u32,
+    /// What kind of file.
+    pub content_type: String,
+    /// How large.
+    pub bytes: u64,
 }
 
 /// What happened to a photograph.
@@ -88,11 +97,11 @@ pub enum Timer {}
 impl State {
     /// The word in tables and in the API.
     #[must_use]
-    pub const fn status(&self) -> &'static str {
+    pub const fn status(&self) -> ImageStatus {
         match self {
-            Self::Processing => "processing",
-            Self::Ready { .. } => "ready",
-            Self::Failed { .. } => "failed",
+            Self::Processing => ImageStatus::Processing,
+            Self::Ready { .. } => ImageStatus::Ready,
+            Self::Failed { .. } => ImageStatus::Failed,
         }
     }
 }

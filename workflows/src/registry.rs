@@ -1,0 +1,49 @@
+//! Every process that this build knows, a line each.
+
+use engine::Registry;
+use integrations::images::Limits;
+use integrations::mail::SharedMailer;
+use integrations::objects::SharedObjectStore;
+use integrations::payments::SharedGateway;
+use sea_orm::DatabaseConnection;
+use secrecy::SecretString;
+
+use crate::booking::{Booking, NoHands};
+use crate::ledger::Poster;
+use crate::mail::{self, Mail, Post};
+use crate::payment::{Cashier, Payment};
+use crate::payout::Payout;
+use crate::photo::{Darkroom, Photo};
+
+/// What the processes reach the outside by.
+#[derive(Clone)]
+pub struct Reach {
+    /// Moves money.
+    pub gateway: SharedGateway,
+    /// Carries letters.
+    pub mailer: SharedMailer,
+    /// Keeps files.
+    pub objects: SharedObjectStore,
+    /// Connections that only read, for what letters speak of.
+    pub reader: DatabaseConnection,
+    /// How letters look.
+    pub letters: mail::Settings,
+    /// From which the links in letters are derived.
+    pub secret: SecretString,
+    /// How much of an uploaded photograph we are willing to look at.
+    pub photos: Limits,
+}
+
+/// The processes, ready to be run by an engine.
+#[must_use]
+pub fn registry(reach: Reach) -> Registry {
+    let Reach { gateway, mailer, objects, reader, letters, secret, photos } = reach;
+    let cashier = Cashier { gateway };
+    Registry::new()
+        .register::<Booking>(NoHands)
+        .register::<Payment>(cashier.clone())
+        .register::<Payout>(cashier)
+        .register::<Mail>(Post { mailer, reader, settings: letters, secret })
+        .register::<Photo>(Darkroom { objects, limits: photos })
+        .facts(Poster)
+}
