@@ -3,4 +3,5 @@
 mod fences;
 mod outcomes;
 mod promises;
+mod storm;
 mod toy;
