@@ -160,12 +160,7 @@ impl<'a> Group<'a> {
             self.drafts.insert(input.run, Draft::of(process.clone(), row.clone(), timers));
         }
         let draft = self.drafts.get_mut(&input.run).expect("it was there or just inserted");
-        let before = draft.journal.len();
-        let verdict = draft.take(input, tries.as_ref().map_or(0, |t| t.attempt), self.loaded.now)?;
-        if let (Some(tries), Some(row)) = (tries, draft.journal.get_mut(before..).and_then(<[_]>::last_mut)) {
-            row.last_error = tries.last_error;
-        }
-        Ok(verdict)
+        draft.take(input, tries.as_ref(), self.loaded.now)
     }
 
     async fn write(mut self, tx: &Tx) -> Result<(Vec<Lease>, BTreeSet<&'static str>), Failure> {
