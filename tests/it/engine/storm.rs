@@ -74,7 +74,7 @@ async fn a_storm_of_hang_ups_loses_nothing(db: TestDatabase) {
     harness::wait::until(Duration::from_secs(60), "the last write unit ends", || async {
         let held = acknowledged.0.lock().unwrap().len() as i64;
         let stored = count(&theatre.db, "select count(*) from storm").await;
-        (held == stored && stored == i64::from(requests)).then_some(())
+        (held == stored && stored == requests).then_some(())
     })
     .await
     .unwrap_or_else(|error| panic!("seed {SEED}: {error}"));
@@ -83,7 +83,7 @@ async fn a_storm_of_hang_ups_loses_nothing(db: TestDatabase) {
         assert_eq!(count(&theatre.db, sql).await, 0, "seed {SEED}: connections idle in transaction");
     }
     let runs = theatre.count("select count(*) from workflow_run").await;
-    assert_eq!(runs, i64::from(requests) * 3 / 4, "seed {SEED}: every request's run is there");
+    assert_eq!(runs, requests * 3 / 4, "seed {SEED}: every request's run is there");
 }
 
 on_both!(a_storm_of_hang_ups_loses_nothing);
