@@ -45,6 +45,7 @@ pub(crate) struct Applied {
 /// the journal already was ours.
 pub(crate) async fn apply(core: &Core, tx: &Tx, inputs: &[Input], again: bool) -> Result<Applied, Failure> {
     let loaded = storage::load(&**tx, &ask(inputs, again)).await?;
+    core.clock.note(loaded.now.timestamp_micros() - loaded.real);
     let mut group = Group::new(core, loaded, again);
     let mut verdicts = Vec::with_capacity(inputs.len());
     for input in inputs {

@@ -32,7 +32,7 @@ mod workflow;
 mod writer;
 
 pub use bell::Ring;
-pub use clock::{ClockError, Settling};
+pub use clock::{ClockError, Mirror, Settling};
 pub use databases::{Databases, Pools};
 pub use engine::{Engine, Settings, detached};
 pub use event::{EventKey, Fence, Input, Manner, Moved, Origin, Verdict, What};
