@@ -3,6 +3,4 @@
 mod fences;
 mod outcomes;
 mod promises;
-mod relay;
-mod storm;
 mod toy;

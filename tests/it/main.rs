@@ -4,3 +4,4 @@
 mod engine;
 mod harness_itself;
 mod house;
+mod store;

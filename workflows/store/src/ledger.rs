@@ -55,7 +55,7 @@ pub struct Owed {
     pub receivable: Money,
 }
 
-/// Writes movements down; those in which nothing moves are passed over.
+/// Writes movements down; those in which nothing moves are passed over. Only inside a transaction: a leg alone cannot be committed.
 pub async fn post(conn: &impl ConnectionTrait, postings: &[Posting<'_>]) -> std::result::Result<(), DbErr> {
     let moving = || postings.iter().filter(|posting| !posting.transaction.is_empty());
     ledger_leg::Entity::insert_many(moving().flat_map(legs)).exec_without_returning(conn).await?;

@@ -156,7 +156,7 @@ async fn promised_preparation(
     rows.into_iter().map(|row| read(row).map_err(|why: Unreadable| why.of("booking"))).collect()
 }
 
-fn row(hold: &Hold, unit: UnitId, night: NaiveDate) -> unit_night::ActiveModel {
+fn row(hold: &Hold, (unit, night): (UnitId, NaiveDate)) -> unit_night::ActiveModel {
     unit_night::ActiveModel {
         unit_id: Set(unit.0),
         night: Set(night),
@@ -166,11 +166,13 @@ fn row(hold: &Hold, unit: UnitId, night: NaiveDate) -> unit_night::ActiveModel {
     }
 }
 
-async fn insert(
-    conn: &impl ConnectionTrait,
-    rows: BTreeMap<(UnitId, NaiveDate), unit_night::ActiveModel>,
-) -> std::result::Result<(), DbErr> {
-    let mut ascending = rows.into_values();
+/// A night that shall be taken, under its key.
+type Wanted = ((UnitId, NaiveDate), unit_night::ActiveModel);
+
+/// Inserts in ascending order. A night that is wanted twice stays in twice, so that the key refuses it.
+async fn insert(conn: &impl ConnectionTrait, mut wanted: Vec<Wanted>) -> std::result::Result<(), DbErr> {
+    wanted.sort_by_key(|(key, _)| *key);
+    let mut ascending = wanted.into_iter().map(|(_, row)| row);
     loop {
         let some: Vec<_> = ascending.by_ref().take(AT_ONCE).collect();
         if some.is_empty() {
@@ -184,15 +186,8 @@ async fn insert(
 ///
 /// On PostgreSQL a refusal ends the transaction.
 pub async fn hold(conn: &impl ConnectionTrait, holds: &[Hold]) -> std::result::Result<(), DbErr> {
-    let mut rows = BTreeMap::new();
-    for hold in holds {
-        for (unit, night) in nights_of(hold) {
-            if rows.insert((unit, night), row(hold, unit, night)).is_some() {
-                return Err(DbErr::Custom(format!("two bookings of one commit want the same night of unit {unit}")));
-            }
-        }
-    }
-    insert(conn, rows).await
+    let rows = holds.iter().flat_map(|hold| nights_of(hold).map(|key| (key, row(hold, key))));
+    insert(conn, rows.collect()).await
 }
 
 fn nights_of(hold: &Hold) -> impl Iterator<Item = (UnitId, NaiveDate)> + '_ {
@@ -231,11 +226,11 @@ pub async fn set(conn: &impl ConnectionTrait, holds: &[Hold]) -> std::result::Re
         .into_iter()
         .map(|taken| ((taken.booking, taken.unit, taken.night), taken))
         .collect();
-    let (mut missing, mut moved) = (BTreeMap::new(), BTreeMap::new());
+    let (mut missing, mut moved) = (vec![], BTreeMap::new());
     for hold in holds {
         for (unit, night) in nights_of(hold) {
             match surplus.remove(&(Some(hold.booking), unit, night)) {
-                None => drop(missing.insert((unit, night), row(hold, unit, night))),
+                None => missing.push(((unit, night), row(hold, (unit, night)))),
                 Some(had) if had.hold_expires_at != hold.hold_expires_at => {
                     moved.insert(hold.booking, hold.hold_expires_at);
                 }
