@@ -3,4 +3,6 @@
 mod fences;
 mod outcomes;
 mod promises;
+mod relay;
+mod storm;
 mod toy;

@@ -45,6 +45,7 @@ pub(crate) struct Applied {
 /// the journal already was ours.
 pub(crate) async fn apply(core: &Core, tx: &Tx, inputs: &[Input], again: bool) -> Result<Applied, Failure> {
     let loaded = storage::load(&**tx, &ask(inputs, again)).await?;
+    core.clock.note(loaded.now.timestamp_micros() - loaded.real);
     let mut group = Group::new(core, loaded, again);
     let mut verdicts = Vec::with_capacity(inputs.len());
     for input in inputs {
@@ -160,12 +161,7 @@ impl<'a> Group<'a> {
             self.drafts.insert(input.run, Draft::of(process.clone(), row.clone(), timers));
         }
         let draft = self.drafts.get_mut(&input.run).expect("it was there or just inserted");
-        let before = draft.journal.len();
-        let verdict = draft.take(input, tries.as_ref().map_or(0, |t| t.attempt), self.loaded.now)?;
-        if let (Some(tries), Some(row)) = (tries, draft.journal.get_mut(before..).and_then(<[_]>::last_mut)) {
-            row.last_error = tries.last_error;
-        }
-        Ok(verdict)
+        draft.take(input, tries.as_ref(), self.loaded.now)
     }
 
     async fn write(mut self, tx: &Tx) -> Result<(Vec<Lease>, BTreeSet<&'static str>), Failure> {

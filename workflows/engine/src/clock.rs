@@ -126,3 +126,24 @@ impl Engine {
         }
     }
 }
+
+/// The business clock as this process last saw it, for code that cannot ask the database: the sandbox's pretend bank, say.
+///
+/// It is as fresh as the latest commit or read of this process; anything that decides about money or nights reads the database.
+#[derive(Clone, Debug, Default)]
+pub struct Mirror(std::sync::Arc<std::sync::atomic::AtomicI64>);
+
+impl Mirror {
+    /// Remembers the offset of the business clock.
+    pub(crate) fn note(&self, offset_us: i64) {
+        self.0.store(offset_us, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    /// This machine's clock with the business clock's offset.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this is the one place where a process shows the clock it mirrors")]
+    pub fn now(&self) -> Timestamp {
+        let real = chrono::Utc::now().timestamp_micros();
+        instant(real + self.0.load(std::sync::atomic::Ordering::Relaxed))
+    }
+}

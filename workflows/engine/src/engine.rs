@@ -1,6 +1,7 @@
 //! The engine of one process: its connections, its processes, its hands and its writer.
 
 use crate::bell::{Bell, Ring};
+use crate::clock::Mirror;
 use crate::databases::{Databases, begin};
 use crate::event::{Input, Manner, Verdict, What};
 use crate::hands::Hands;
@@ -34,6 +35,8 @@ pub struct Settings {
     pub ring: Option<Arc<dyn Ring>>,
     /// Who hears what happens.
     pub observer: Arc<dyn Observe>,
+    /// Where this process mirrors the business clock.
+    pub clock: Mirror,
 }
 
 impl Settings {
@@ -49,6 +52,7 @@ impl Settings {
             rescue_after: Duration::from_secs(10),
             ring: None,
             observer: Arc::new(Unobserved),
+            clock: Mirror::default(),
         }
     }
 
@@ -71,6 +75,7 @@ pub(crate) struct Core {
     pub(crate) hands: Hands,
     pub(crate) bell: Bell,
     pub(crate) observer: Arc<dyn Observe>,
+    pub(crate) clock: Mirror,
 }
 
 /// The durable runtime of one process. Cheap to clone.
@@ -84,7 +89,7 @@ impl Engine {
     /// Sets the engine up and starts its writer. Must be called within a tokio runtime.
     #[must_use]
     pub fn open(settings: Settings, db: Databases, registry: Registry) -> Self {
-        let Settings { environment, process, role, rooms, group, rescue_after, ring, observer } = settings;
+        let Settings { environment, process, role, rooms, group, rescue_after, ring, observer, clock } = settings;
         let core = Arc::new(Core {
             environment,
             role,
@@ -95,6 +100,7 @@ impl Engine {
             hands: Hands::new(process, &rooms),
             bell: Bell::with(ring),
             observer,
+            clock,
         });
         let writer = writer(Arc::clone(&core));
         Self { core, writer }
@@ -131,7 +137,9 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn now(&self) -> Result<Timestamp, DbErr> {
-        crate::tx::now(&self.core.db.read).await
+        let (now, real) = crate::tx::clocks(&self.core.db.read).await?;
+        self.core.clock.note(now.timestamp_micros() - real);
+        Ok(now)
     }
 
     /// Has an input committed by the writer, together with whatever else is waiting.

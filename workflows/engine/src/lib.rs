@@ -17,7 +17,9 @@ mod observe;
 mod operate;
 mod policy;
 mod refusal;
+
 mod registry;
+mod replay;
 mod schedule;
 mod sealer;
 mod step;
@@ -30,7 +32,7 @@ mod workflow;
 mod writer;
 
 pub use bell::Ring;
-pub use clock::{ClockError, Settling};
+pub use clock::{ClockError, Mirror, Settling};
 pub use databases::{Databases, Pools};
 pub use engine::{Engine, Settings, detached};
 pub use event::{EventKey, Fence, Input, Manner, Moved, Origin, Verdict, What};
@@ -42,6 +44,7 @@ pub use operate::{Depth, RunView, TurnView, WorkView};
 pub use policy::{DEFAULT_QUEUE, ENGINE_QUEUE, Policy, Queue};
 pub use refusal::{Conflict, Refusal};
 pub use registry::{PostFacts, Posted, Registry};
+pub use replay::Replay;
 pub use schedule::{Fire, Schedule};
 pub use sealer::Sealed;
 pub use step::{Armed, Fact, Scope, Spawn, Step, Tell};

@@ -112,7 +112,7 @@ impl Tx {
     /// # Errors
     /// When the database fails.
     pub async fn now(&self) -> Result<Timestamp, DbErr> {
-        now(&self.inner).await
+        Ok(clocks(&self.inner).await?.0)
     }
 
     /// Begins a run with this transaction.
@@ -198,11 +198,12 @@ pub(crate) fn event_input<W: Workflow>(run: RunId, event: &W::Event, key: EventK
     Input::new(run, What::Event { key, event: encode(event), manner })
 }
 
-/// Reads the business clock.
-pub(crate) async fn now(db: &impl ConnectionTrait) -> Result<Timestamp, DbErr> {
+/// Reads the business clock, and the lease clock in microseconds.
+pub(crate) async fn clocks(db: &impl ConnectionTrait) -> Result<(Timestamp, i64), DbErr> {
     let backend = db.get_database_backend();
-    let sql = format!("select {} + offset_us from business_clock", real_clock(backend));
+    let sql = format!("select {} as real, offset_us from business_clock", real_clock(backend));
     let row = db.query_one_raw(Statement::from_string(backend, sql)).await?;
     let row = row.ok_or_else(|| DbErr::RecordNotFound("the business clock has no row".to_owned()))?;
-    Ok(crate::storage::instant(row.try_get_by_index(0)?))
+    let (real, offset): (i64, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+    Ok((crate::storage::instant(real + offset), real))
 }

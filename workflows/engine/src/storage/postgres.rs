@@ -74,10 +74,10 @@ facts as (
   from unnest($47::uuid[], $48::int4[], $49::int4[], $50::text[], $51::text[], $52::int8[]) f(run, seq, n, kind, body, at))
 insert into workflow_journal
 select run, key, seq, at, verdict, event, from_state, to_state, nullif(note, ''), shape, attempts, nullif(last_error, ''),
-  nullif(actor, ''), nullif(behalf, ''), nullif(request, ''), nullif(trace, ''), decode(hash, 'hex')
+  nullif(actor, ''), nullif(behalf, ''), nullif(request, ''), nullif(trace, ''), decode(digest, 'hex'), decode(hash, 'hex')
 from unnest($53::uuid[], $54::text[], $55::int4[], $56::int8[], $57::int2[], $58::text[], $59::text[], $60::text[], $61::text[],
-  $62::int2[], $63::int4[], $64::text[], $65::text[], $66::text[], $67::text[], $68::text[], $69::text[])
-  j(run, key, seq, at, verdict, event, from_state, to_state, note, shape, attempts, last_error, actor, behalf, request, trace, hash)";
+  $62::int2[], $63::int4[], $64::text[], $65::text[], $66::text[], $67::text[], $68::text[], $69::text[], $70::text[])
+  j(run, key, seq, at, verdict, event, from_state, to_state, note, shape, attempts, last_error, actor, behalf, request, trace, digest, hash)";
 
 /// Takes due work, oldest first, queue by queue; rows that somebody else is taking are passed over, never waited for.
 const CLAIM: &str = r"
@@ -224,6 +224,7 @@ fn journal(rows: &[JournalRow]) -> Vec<Value> {
         text(rows().map(|j| j.origin.on_behalf_of.clone())),
         text(rows().map(|j| j.origin.request_id.clone())),
         text(rows().map(|j| j.origin.trace.clone())),
+        list(rows().map(|j| hex(&j.state_digest))),
         list(rows().map(|j| hex(&j.hash))),
     ]
 }

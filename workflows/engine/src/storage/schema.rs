@@ -46,7 +46,7 @@ create table workflow_journal (
   event text not null, from_state text not null, to_state text not null, note text, shape int2 not null,
   attempts int4 not null, last_error text,
   actor text, on_behalf_of text, request_id text, trace text,
-  hash bytea not null,
+  state_digest bytea not null, hash bytea not null,
   primary key (run, key)
 );
 
@@ -96,7 +96,7 @@ create table workflow_journal (
   event text not null, from_state text not null, to_state text not null, note text, shape integer not null,
   attempts integer not null, last_error text,
   actor text, on_behalf_of text, request_id text, trace text,
-  hash blob not null,
+  state_digest blob not null, hash blob not null,
   primary key (run, key)
 ) without rowid;
 

@@ -61,7 +61,7 @@ select unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, v
 const JOURNAL: &str = r"
 insert into workflow_journal
 select unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
-  value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15, unhex(value ->> 16)
+  value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15, unhex(value ->> 16), unhex(value ->> 17)
 from json_each($1)";
 
 /// `rank` keeps each queue within its room; the index gives the rows in the order they became due.
@@ -188,6 +188,7 @@ fn journal(row: &JournalRow) -> Json {
         row.origin.on_behalf_of,
         row.origin.request_id,
         row.origin.trace,
+        hex(&row.state_digest),
         hex(&row.hash)
     ])
 }

@@ -2,11 +2,14 @@
 
 use crate::step::{encode, variant};
 use crate::{Armed, Refusal, Scope, Step, Timestamp, Value, Workflow};
+use std::sync::Arc;
 
 /// A run between two turns.
 #[derive(Clone, Debug)]
 pub(super) struct Bench<W: Workflow> {
-    pub(super) input: W::Input,
+    pub(super) input: Arc<W::Input>,
+    /// The input as text, which never changes.
+    written: Arc<str>,
     pub(super) state: W::State,
     /// Effects that were asked for and are neither answered nor withdrawn, oldest first.
     pub(super) pending: Vec<W::Effect>,
@@ -22,7 +25,8 @@ impl<W: Workflow> Bench<W> {
         let state = step.state.clone().unwrap_or_else(|| {
             panic!("{}: the first step names no state; `start` answers with `Step::to(…)`", W::NAME);
         });
-        let mut bench = Self { input, state, pending: vec![], timers: vec![] };
+        let written = Arc::from(encode(&input));
+        let mut bench = Self { input: Arc::new(input), written, state, pending: vec![], timers: vec![] };
         bench.take_over(&step, true);
         (bench, step)
     }
@@ -78,14 +82,7 @@ impl<W: Workflow> Bench<W> {
             .iter()
             .map(|armed| format!("{}@{}{:?}", encode(&armed.timer), armed.at.timestamp_micros(), armed.scope))
             .collect();
-        format!(
-            "{} {} {} [{}] [{}]",
-            W::NAME,
-            encode(&self.input),
-            encode(&self.state),
-            effects.join(","),
-            timers.join(",")
-        )
+        format!("{} {} {} [{}] [{}]", W::NAME, self.written, encode(&self.state), effects.join(","), timers.join(","))
     }
 }
 

@@ -35,7 +35,7 @@ mod words;
 #[cfg(test)]
 mod toy;
 
-pub use explore::{Explored, Moment, Network, Player, Solo, Turn, explore};
+pub use explore::{Explored, Moment, Network, Player, Scene, Solo, Turn, explore};
 pub use golden::golden;
 pub use samples::{Samples, variants_of};
 pub use script::Script;

@@ -199,13 +199,13 @@ pub(super) fn guarded(mistake: Option<Mistake>) -> Room {
 
 pub(super) fn player() -> Player<Lamp, Books> {
     Player::new()
-        .outcomes(|effect, _: &Books| match effect {
+        .outcomes(|effect, _| match effect {
             Effect::SwitchOn => vec![Event::SwitchedOn, Event::Broken],
             Effect::SwitchOff => vec![Event::SwitchedOff],
             Effect::Greet { .. } => vec![],
         })
-        .commands(|_, _| vec![Event::Left])
-        .fold(|books, turn: &Turn<'_, Lamp>| match (turn.answers, turn.event) {
+        .commands(|_| vec![Event::Left])
+        .fold(|books: &mut Books, turn: &Turn<'_, Lamp>| match (turn.answers, turn.event) {
             // A lamp that somebody else has taken burns on their account.
             (Some(Effect::SwitchOn), Some(Event::SwitchedOn)) if turn.instead.is_none() => books.burning += 1,
             (Some(Effect::SwitchOff), Some(Event::SwitchedOff)) => books.burning = (books.burning - 1).max(0),

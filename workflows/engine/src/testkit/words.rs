@@ -54,11 +54,9 @@ pub(super) fn verbs<W: Workflow>(step: &Step<W>, now: Timestamp) -> Vec<String> 
     said.extend(step.withdrawn.iter().map(|effect| format!("withdraw {}", say(effect))));
     said.extend(step.effects.iter().map(|effect| format!("run {}", say(effect))));
     said.extend(step.timers.iter().map(|armed| timer(armed, now)));
-    said.extend(
-        step.spawns.iter().map(|spawn| format!("spawn {} {}", spawn.workflow, say_text(&Json::from(&*spawn.key)))),
-    );
-    said.extend(step.tells.iter().map(|tell| format!("tell {} {}", tell.workflow, say_json(&tell.event))));
-    said.extend(step.facts.iter().map(|fact| format!("post {} {}", fact.kind, say_json(&fact.body))));
+    said.extend(step.spawns.iter().map(|spawn| format!("spawn {} {}", spawn.workflow, tidy_key(&spawn.key))));
+    said.extend(step.tells.iter().map(|tell| format!("tell {} {}", tell.workflow, shortened(&say_json(&tell.event)))));
+    said.extend(step.facts.iter().map(|fact| format!("post {} {}", fact.kind, shortened(&say_json(&fact.body)))));
     said.extend(step.ignored.map(|why| format!("ignore: {why}")));
     said
 }
@@ -113,7 +111,7 @@ fn say_object(fields: &serde_json::Map<String, Json>) -> String {
         && name.starts_with(char::is_uppercase)
     {
         return match inner {
-            Json::Object(inner) if money(inner).is_none() => format!("{name}{}", say_object(inner)),
+            Json::Object(inner) if plain_fields(inner) => format!("{name}{}", say_object(inner)),
             Json::Array(_) => format!("{name}({})", say_text(inner).trim_matches(['[', ']'])),
             inner => format!("{name}({})", say_text(inner)),
         };
@@ -121,6 +119,17 @@ fn say_object(fields: &serde_json::Map<String, Json>) -> String {
     let mut said: Vec<String> = fields.iter().map(|(name, value)| format!("{name}: {}", say_text(value))).collect();
     said.sort_unstable();
     format!("{{{}}}", said.join(", "))
+}
+
+/// Neither an amount nor the variant of another enum.
+fn plain_fields(fields: &serde_json::Map<String, Json>) -> bool {
+    let variant = fields.len() == 1 && fields.keys().all(|name| name.starts_with(char::is_uppercase));
+    !variant && money(fields).is_none()
+}
+
+/// A key made of ids: `bkg_…cdef:expired:guest`.
+fn tidy_key(key: &str) -> String {
+    key.split(':').map(tidy).collect::<Vec<_>>().join(":")
 }
 
 /// An object of a currency and one integer is an amount: `41200 EUR`.
@@ -180,6 +189,8 @@ mod tests {
             said(json!({"Held": {"until": "2026-05-01T00:00:00Z", "by": null}})),
             "Held{by: none, until: 2026-05-01T00:00Z}"
         );
+        assert_eq!(said(json!({"Seen": {"Held": {"by": 1}}})), "Seen(Held{by: 1})");
+        assert_eq!(tidy_key("bkg_01923456789a7bcd8123456789abcdef:expired:guest"), "bkg_…cdef:expired:guest");
         assert_eq!(said(json!({"Split": [1, 2]})), "Split(1, 2)");
         assert_eq!(said(json!("bkg_01923456789a7bcd8123456789abcdef")), "bkg_…cdef");
         assert_eq!(said(json!("01923456-789a-7bcd-8123-456789abcdef")), "…cdef");

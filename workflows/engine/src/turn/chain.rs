@@ -6,11 +6,16 @@ use sha2::{Digest, Sha256};
 /// The head of a run without turns.
 pub(crate) const GENESIS: [u8; 32] = [0; 32];
 
-/// The hash of a row: over the head before it, every stored field as its stored text, and the state it led to.
+/// What the journal keeps of the state that a turn led to: enough for a replay to prove every state on the way, not only the last.
+pub(crate) fn digest(state: &str) -> Vec<u8> {
+    Sha256::digest(state)[..16].to_vec()
+}
+
+/// The hash of a row: over the head before it and every stored field as it is stored.
 ///
-/// Fields are length-prefixed, so no two different rows feed the same bytes. The state is part of it although the journal does not
-/// store it: replaying a run proves every state on the way, not only the last.
-pub(crate) fn link(head: &[u8], row: &JournalRow, state: &str) -> Vec<u8> {
+/// Fields are length-prefixed, so no two different rows feed the same bytes. Nothing but the table is needed to verify it: not the
+/// code that made the turn, not the state.
+pub(crate) fn link(head: &[u8], row: &JournalRow) -> Vec<u8> {
     let mut hash = Sha256::new();
     let mut field = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_be_bytes());
@@ -33,6 +38,6 @@ pub(crate) fn link(head: &[u8], row: &JournalRow, state: &str) -> Vec<u8> {
     {
         field(text.as_deref().unwrap_or_default().as_bytes());
     }
-    field(state.as_bytes());
+    field(&row.state_digest);
     hash.finalize().to_vec()
 }

@@ -1,10 +1,10 @@
 //! One run in the making: it takes in due timers and inputs one after the other and keeps what must be written in the end.
 
-use super::{DueTimer, GENESIS, JournalRow, Mark, NewWork, RunRow, link};
+use super::{DueTimer, GENESIS, JournalRow, Mark, NewWork, RunRow, digest, link};
 use crate::event::{EventKey, Input, Manner, What};
 use crate::registry::{Process, RawStep};
 use crate::step::{encode, variant};
-use crate::storage::schema::kind;
+use crate::storage::{FenceRow, schema::kind};
 use crate::{Conflict, ENGINE_QUEUE, Moved, Origin, Posted, Refusal, RunId, Scope, Timestamp, Verdict, WorkId};
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ struct Cause<'a> {
     key: String,
     event: &'a str,
     origin: &'a Origin,
-    attempts: i32,
+    tries: Option<&'a FenceRow>,
     note: Option<String>,
 }
 
@@ -91,7 +91,7 @@ impl Draft {
             key: EventKey::start().to_string(),
             event: "\"start\"",
             origin: &input.origin,
-            attempts: 0,
+            tries: None,
             note: None,
         };
         draft.turn(step, &cause, now).map_err(|why| draft.spoiled(None, why))?;
@@ -122,7 +122,7 @@ impl Draft {
         self.done.push(timer.work);
         let event = self.process.elapsed(&timer.payload)?;
         let key = EventKey::timer(variant(&timer.payload), timer.work).to_string();
-        let cause = Cause { key, event: &event, origin: &Origin::default(), attempts: 0, note: None };
+        let cause = Cause { key, event: &event, origin: &Origin::default(), tries: None, note: None };
         match self.process.on(&self.row.input, &self.row.state, &event, timer.due)? {
             Ok(step) => self.turn(step, &cause, timer.due),
             Err(refusal) => self.unexpected(&refusal, &cause, timer.due),
@@ -130,15 +130,15 @@ impl Draft {
     }
 
     /// Takes in one input after the timers. `Err` means the author's code failed; a refusal is a verdict.
-    pub(crate) fn take(&mut self, input: &Input, attempts: i32, now: Timestamp) -> Result<Verdict, Spoiled> {
+    pub(crate) fn take(&mut self, input: &Input, tries: Option<&FenceRow>, now: Timestamp) -> Result<Verdict, Spoiled> {
         self.fire_due(now)?;
-        self.event(input, attempts, now).map_err(|why| self.spoiled(None, why))
+        self.event(input, tries, now).map_err(|why| self.spoiled(None, why))
     }
 
-    fn event(&mut self, input: &Input, attempts: i32, now: Timestamp) -> Result<Verdict, String> {
+    fn event(&mut self, input: &Input, tries: Option<&FenceRow>, now: Timestamp) -> Result<Verdict, String> {
         let What::Event { key, event, manner } = &input.what else { return Ok(self.moved(false)) };
         let note = input.conflict.as_ref().map(encode);
-        let mut cause = Cause { key: key.to_string(), event, origin: &input.origin, attempts, note };
+        let mut cause = Cause { key: key.to_string(), event, origin: &input.origin, tries, note };
         let decided = match self.reconsidered(event, input.conflict.as_ref())? {
             Some(event) => self.process.on(&self.row.input, &self.row.state, &event, now)?,
             None => Err(Refusal::new("contested", "what this fact leads to is already taken")),
@@ -303,12 +303,13 @@ impl Draft {
             to: self.row.state_name.clone(),
             note,
             shape: self.row.shape,
-            attempts: cause.attempts,
-            last_error: None,
+            attempts: cause.tries.map_or(0, |t| t.attempt),
+            last_error: cause.tries.and_then(|t| t.last_error.clone()),
             origin: cause.origin.clone(),
+            state_digest: digest(&self.row.state),
             hash: vec![],
         };
-        row.hash = link(&self.row.head, &row, &self.row.state);
+        row.hash = link(&self.row.head, &row);
         self.row.head.clone_from(&row.hash);
         self.journal.push(row);
         Ok(())

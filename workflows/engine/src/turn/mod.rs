@@ -3,7 +3,7 @@
 mod chain;
 mod draft;
 
-pub(crate) use chain::{GENESIS, link};
+pub(crate) use chain::{GENESIS, digest, link};
 pub(crate) use draft::{Draft, Spoiled};
 
 use crate::{Origin, RunId, Scope, Timestamp, WorkId};
@@ -58,6 +58,7 @@ pub(crate) struct JournalRow {
     pub(crate) attempts: i32,
     pub(crate) last_error: Option<String>,
     pub(crate) origin: Origin,
+    pub(crate) state_digest: Vec<u8>,
     pub(crate) hash: Vec<u8>,
 }
 

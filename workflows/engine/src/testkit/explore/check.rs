@@ -6,7 +6,7 @@ use super::walk::{Kind, Node, Refused};
 use crate::step::encode;
 use crate::{RunId, Timestamp, Workflow};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 /// Every situation that can come about, ready to be checked. Each check panics with a shortest counter-example.
@@ -149,7 +149,10 @@ impl<World: Clone + Serialize + 'static> Explored<World> {
         if let Some(refused) = self.refused.iter().find(|refused| counts(refused.kind)) {
             let mut lines = self.way_to(refused.at);
             lines.push(refused.line.clone());
-            panic!("explore: {what}; a shortest way there:\n{}", words::align(&lines));
+            let others = self.refused.iter().filter(|refused| counts(refused.kind)).map(|refused| &*refused.what);
+            let others: BTreeSet<&str> = others.filter(|other| *other != refused.what).collect();
+            let others: String = others.iter().map(|other| format!("\nalso refused: {other}")).collect();
+            panic!("explore: {what}; a shortest way there:\n{}{others}", words::align(&lines));
         }
         self
     }

@@ -9,12 +9,12 @@
 //!         Some(Refunded(amount)) => books.refunded += amount,
 //!         _ => {}
 //!     })
-//!     .outcomes(|effect, _books| match effect {                     // everything that an effect may bring
+//!     .outcomes(|effect, _scene| match effect {                     // everything that an effect may bring
 //!         Authorize(_) => vec![Authorized(auth()), Declined],
 //!         Capture(_) => vec![Captured(charge())],                   // `gave_up` is added by the kit
 //!     })
-//!     .commands(|state, _books| vec![GuestCanceled, HostAccepted])  // what people may try; a refusal is fine
-//!     .facts(|state, books| vec![])                                 // what nobody asked for: late webhooks
+//!     .commands(|_scene| vec![GuestCanceled, HostAccepted])         // what people may try; a refusal is fine
+//!     .facts(|scene| late_webhooks(scene.state, scene.world))       // what nobody asked for
 //!     .repeats(1)                                                   // any one outcome may be heard again
 //!     .contested()                                                  // a step that takes something may find it taken
 //!     .walk()
@@ -55,7 +55,7 @@ mod walk;
 use crate::{RunId, Spawn, Step, Timestamp, Workflow};
 pub use check::{Explored, Moment};
 use player::Seat;
-pub use player::{Player, Turn};
+pub use player::{Player, Scene, Turn};
 use serde::Serialize;
 use std::rc::Rc;
 use uuid::Uuid;
@@ -180,23 +180,23 @@ impl<W: Workflow> Solo<W, ()> {
 }
 
 impl<W: Workflow, World: Clone + Serialize + 'static> Solo<W, World> {
-    /// Every event that performing this effect may bring, given the world. [`Workflow::gave_up`] is added by the kit.
+    /// Every event that performing this effect may bring, as the world stands. [`Workflow::gave_up`] is added by the kit.
     #[must_use]
-    pub fn outcomes(mut self, outcomes: impl Fn(&W::Effect, &World) -> Vec<W::Event> + 'static) -> Self {
+    pub fn outcomes(mut self, outcomes: impl Fn(&W::Effect, &Scene<'_, W, World>) -> Vec<W::Event> + 'static) -> Self {
         self.player = self.player.outcomes(outcomes);
         self
     }
 
     /// What people may try in this state; a refusal is an answer to them and no defect.
     #[must_use]
-    pub fn commands(mut self, commands: impl Fn(&W::State, &World) -> Vec<W::Event> + 'static) -> Self {
+    pub fn commands(mut self, commands: impl Fn(&Scene<'_, W, World>) -> Vec<W::Event> + 'static) -> Self {
         self.player = self.player.commands(commands);
         self
     }
 
     /// What the outside may say unasked in this state: late, again, out of order.
     #[must_use]
-    pub fn facts(mut self, facts: impl Fn(&W::State, &World) -> Vec<W::Event> + 'static) -> Self {
+    pub fn facts(mut self, facts: impl Fn(&Scene<'_, W, World>) -> Vec<W::Event> + 'static) -> Self {
         self.player = self.player.facts(facts);
         self
     }

@@ -32,14 +32,30 @@ pub struct Turn<'a, W: Workflow> {
     pub at: Timestamp,
 }
 
-type Answers<From, World, Event> = Box<dyn Fn(&From, &World) -> Vec<Event>>;
+/// Where a run stands when something may happen to it.
+#[derive(Debug)]
+pub struct Scene<'a, W: Workflow, World> {
+    /// Which run.
+    pub run: RunId,
+    /// Its input.
+    pub input: &'a W::Input,
+    /// Its state.
+    pub state: &'a W::State,
+    /// What the outside holds.
+    pub world: &'a World,
+    /// The business clock.
+    pub now: Timestamp,
+}
+
+type Outcomes<W, World> = Box<dyn Fn(&<W as Workflow>::Effect, &Scene<'_, W, World>) -> Vec<<W as Workflow>::Event>>;
+type Said<W, World> = Box<dyn Fn(&Scene<'_, W, World>) -> Vec<<W as Workflow>::Event>>;
 type Fold<W, World> = Box<dyn Fn(&mut World, &Turn<'_, W>)>;
 
 /// What may happen to the runs of one workflow, and what the world makes of it.
 pub struct Player<W: Workflow, World> {
-    outcomes: Option<Answers<W::Effect, World, W::Event>>,
-    commands: Option<Answers<W::State, World, W::Event>>,
-    facts: Option<Answers<W::State, World, W::Event>>,
+    outcomes: Option<Outcomes<W, World>>,
+    commands: Option<Said<W, World>>,
+    facts: Option<Said<W, World>>,
     fold: Option<Fold<W, World>>,
 }
 
@@ -56,23 +72,23 @@ impl<W: Workflow, World> Player<W, World> {
         Self::default()
     }
 
-    /// Every event that performing this effect may bring, given the world. [`Workflow::gave_up`] is added by the kit.
+    /// Every event that performing this effect may bring, as the world stands. [`Workflow::gave_up`] is added by the kit.
     #[must_use]
-    pub fn outcomes(mut self, outcomes: impl Fn(&W::Effect, &World) -> Vec<W::Event> + 'static) -> Self {
+    pub fn outcomes(mut self, outcomes: impl Fn(&W::Effect, &Scene<'_, W, World>) -> Vec<W::Event> + 'static) -> Self {
         self.outcomes = Some(Box::new(outcomes));
         self
     }
 
     /// What people may try in this state; a refusal is an answer to them and no defect.
     #[must_use]
-    pub fn commands(mut self, commands: impl Fn(&W::State, &World) -> Vec<W::Event> + 'static) -> Self {
+    pub fn commands(mut self, commands: impl Fn(&Scene<'_, W, World>) -> Vec<W::Event> + 'static) -> Self {
         self.commands = Some(Box::new(commands));
         self
     }
 
     /// What the outside may say unasked in this state: late, again, out of order.
     #[must_use]
-    pub fn facts(mut self, facts: impl Fn(&W::State, &World) -> Vec<W::Event> + 'static) -> Self {
+    pub fn facts(mut self, facts: impl Fn(&Scene<'_, W, World>) -> Vec<W::Event> + 'static) -> Self {
         self.facts = Some(Box::new(facts));
         self
     }
@@ -175,7 +191,7 @@ pub(super) trait Seat<World> {
     fn name(&self) -> &'static str;
     fn start(&self, spawn: &Spawn, place: (usize, Timestamp), world: &mut World) -> Outcome;
     /// What may happen now, timers apart. `Err` names an effect without outcomes.
-    fn cues(&self, live: &Live, world: &World) -> Result<Vec<Cue>, String>;
+    fn cues(&self, live: &Live, at: (RunId, Timestamp), world: &World) -> Result<Vec<Cue>, String>;
     fn turn(&self, live: &Live, prompt: &Prompt, world: &mut World) -> Outcome;
     fn describe(&self, live: &Live, now: Timestamp) -> String;
     /// The name of the run's state variant.
@@ -189,7 +205,7 @@ impl<W: Workflow, World> Seat<World> for Player<W, World> {
 
     fn start(&self, spawn: &Spawn, (seat, at): (usize, Timestamp), world: &mut World) -> Outcome {
         let (bench, step) = Bench::<W>::start(decode(&spawn.input), at);
-        let (run, input, after) = (spawn.run, &bench.input, &bench.state);
+        let (run, input, after) = (spawn.run, &*bench.input, &bench.state);
         let (before, event, answers, instead) = (None, None, None, None);
         self.fold_in(world, &Turn { run, input, before, event, answers, instead, step: &step, after, at });
         let line = Line::accepted("start".to_owned(), &step, at);
@@ -197,23 +213,22 @@ impl<W: Workflow, World> Seat<World> for Player<W, World> {
         Outcome { live, line, refusal: None, spawns: step.spawns, tells: step.tells, takes: false, withdrew: false }
     }
 
-    fn cues(&self, live: &Live, world: &World) -> Result<Vec<Cue>, String> {
+    fn cues(&self, live: &Live, (run, now): (RunId, Timestamp), world: &World) -> Result<Vec<Cue>, String> {
         let bench = live.of_this::<W>();
+        let scene = Scene { run, input: &*bench.input, state: &bench.state, world, now };
         let mut cues = vec![];
         for (slot, effect) in bench.pending.iter().enumerate() {
             if bench.pending[..slot].contains(effect) {
                 continue; // its twin brings the same
             }
-            let mut events = self.outcomes.as_ref().map_or_else(Vec::new, |outcomes| outcomes(effect, world));
+            let mut events = self.outcomes.as_ref().map_or_else(Vec::new, |outcomes| outcomes(effect, &scene));
             events.extend(W::gave_up(effect).filter(|event| !events.contains(event)));
             if events.is_empty() {
                 return Err(format!("{}: `outcomes` says nothing about {}", W::NAME, words::say(effect)));
             }
             cues.extend(events.iter().map(|event| Cue::Outcome(slot, encode(event))));
         }
-        let said = |source: &Option<Answers<W::State, World, W::Event>>| {
-            source.as_ref().map_or_else(Vec::new, |source| source(&bench.state, world))
-        };
+        let said = |source: &Option<Said<W, World>>| source.as_ref().map_or_else(Vec::new, |source| source(&scene));
         cues.extend(said(&self.commands).iter().map(|event| Cue::Command(encode(event))));
         cues.extend(said(&self.facts).iter().map(|event| Cue::Fact(encode(event))));
         Ok(cues)
@@ -247,7 +262,7 @@ impl<W: Workflow, World> Seat<World> for Player<W, World> {
                 Outcome { live, line, refusal: Some(refusal), spawns, tells, takes: false, withdrew: false }
             }
             Ok((instead, step)) => {
-                let (run, input, before, event) = (prompt.run, &bench.input, Some(&before), Some(&event));
+                let (run, input, before, event) = (prompt.run, &*bench.input, Some(&before), Some(&event));
                 let (answers, instead, after, at) = (answers.as_ref(), instead.as_ref(), &bench.state, prompt.at);
                 self.fold_in(world, &Turn { run, input, before, event, answers, instead, step: &step, after, at });
                 let line = Line::accepted(label, &step, at);

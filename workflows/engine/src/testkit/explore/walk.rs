@@ -89,6 +89,8 @@ pub(super) struct Refused {
     pub(super) at: usize,
     pub(super) kind: Kind,
     pub(super) line: Line,
+    /// In short: `payment Capturing: Lapsed`.
+    pub(super) what: String,
 }
 
 enum Move {
@@ -166,7 +168,8 @@ pub(super) fn walk<World: Clone + Serialize + 'static>(network: Network<World>) 
                 continue;
             }
             if refused {
-                explored.refused.push(Refused { at: here, kind: next.kind(), line: landing.node.line.clone() });
+                let (kind, line, what) = (next.kind(), landing.node.line.clone(), walk.in_short(&landing.node, &next));
+                explored.refused.push(Refused { at: here, kind, line, what });
             }
             let count = explored.nodes.len();
             let there = *seen.entry(landing.node.key()).or_insert(count);
@@ -205,7 +208,7 @@ impl<World: Clone + Serialize + 'static> Walk<World> {
             if live.due.is_some_and(|due| due <= node.now) {
                 continue; // due timers come first
             }
-            let cues = self.seats[live.seat].cues(live, &node.world)?;
+            let cues = self.seats[live.seat].cues(live, (*run, node.now), &node.world)?;
             moves.extend(cues.into_iter().map(|cue| Move::Turn(prompt(cue, node.now), None)));
             if node.repeats > 0 {
                 let again = live.heard.iter().map(|event| Cue::Repeat(event.clone()));
@@ -308,6 +311,15 @@ impl<World: Clone + Serialize + 'static> Walk<World> {
         to.sent.extend(spawns.chain(tells).filter(played).map(Rc::new));
         to.runs.insert(run, outcome.live);
         to.line = Line { who: self.who(to, run, workflow), ..outcome.line };
+    }
+
+    /// A refused fact without its values.
+    fn in_short(&self, node: &Node<World>, refused: &Move) -> String {
+        let Move::Turn(prompt, _) = refused else { return String::new() };
+        let Some(live) = node.runs.get(&prompt.run) else { return String::new() };
+        let event = node.line.event.split(['{', '(']).next().unwrap_or_default();
+        let seat = &self.seats[live.seat];
+        format!("{} {}: {event}", seat.name(), seat.situation(live))
     }
 
     /// Whose turn it was: the workflow, and the end of the run's id where there are several of it.

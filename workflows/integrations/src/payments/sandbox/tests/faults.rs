@@ -124,17 +124,26 @@ async fn a_caller_who_hangs_up_does_not_stop_the_work() {
     let wanted = request(1, "pm_card_ok");
     let mut call = world.gateway.authorize("a", &wanted);
     let idle = world.gateway.file.handles();
-    while world.gateway.file.handles() < idle + 2 {
+    soon(async || {
         assert!(polled(&mut call).await.is_none(), "the file is locked, there can be no answer yet");
-        tokio::task::yield_now().await;
-    }
+        world.gateway.file.handles() >= idle + 2
+    })
+    .await;
     drop(call);
     drop(at_work);
 
-    while world.gateway.find("a").await.unwrap().is_none() {
-        tokio::task::yield_now().await;
-    }
+    soon(async || world.gateway.find("a").await.unwrap().is_some()).await;
     assert_eq!(world.gateway.books().await.unwrap().live_holds(booking(1)), 1);
+}
+
+/// Waits for something that happens elsewhere, and fails if it does not.
+async fn soon(mut happened: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        while !happened().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), waiting).await.expect("it never happened");
 }
 
 async fn polled<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {

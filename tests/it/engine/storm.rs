@@ -1,0 +1,89 @@
+//! Clients that hang up at any moment must not take anybody's writes with them.
+
+use super::toy::{Seat, Theatre, count, run, terms};
+use engine::{Origin, detached};
+use futures::StreamExt;
+use harness::{Backend, TestDatabase, on_both};
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use sea_orm::{ConnectionTrait, Statement, TransactionTrait};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+const SEED: u64 = 20_000;
+const CLIENTS: usize = 32;
+
+/// What was acknowledged, whoever was still there to hear it.
+#[derive(Clone, Default)]
+struct Acknowledged(Arc<Mutex<BTreeSet<i64>>>);
+
+/// A request as the product makes it: a write unit that runs to its end, awaited by a client that may hang up.
+async fn request(theatre: &Theatre, n: i64, patience: Duration, acknowledged: Acknowledged) {
+    let engine = theatre.engine.clone();
+    let unit = detached(async move {
+        let tx = engine.begin().await?;
+        let insert =
+            Statement::from_sql_and_values(tx.get_database_backend(), "insert into storm values ($1)", [n.into()]);
+        tx.execute_raw(insert).await?;
+        let number = u128::try_from(n).expect("requests count up from zero");
+        tx.start::<Seat>(run(number), &format!("k{n}"), &terms(n), &Origin::default())
+            .await
+            .expect("every seat is another");
+        tx.commit().await?;
+        acknowledged.0.lock().unwrap().insert(n);
+        Ok::<_, sea_orm::DbErr>(())
+    });
+    let _ = tokio::time::timeout(patience, unit).await;
+}
+
+/// What must never be written, but might be: a transaction whose future is dropped, beside single statements on the same pool.
+async fn careless(theatre: &Theatre, n: i64, patience: Duration, acknowledged: Acknowledged) {
+    let pool = theatre.engine.databases().write().clone();
+    let dropped = async {
+        let tx = pool.begin().await?;
+        tx.execute_unprepared("select 1").await?;
+        tx.commit().await
+    };
+    let _ = tokio::time::timeout(patience / 10, dropped).await;
+    let insert =
+        Statement::from_sql_and_values(pool.get_database_backend(), "insert into storm values ($1)", [n.into()]);
+    if pool.execute_raw(insert).await.is_ok() {
+        acknowledged.0.lock().unwrap().insert(n);
+    }
+}
+
+async fn a_storm_of_hang_ups_loses_nothing(db: TestDatabase) {
+    let requests = if db.backend == Backend::Postgres { 20_000 } else { 4_000 };
+    db.connection.execute_unprepared("create table storm (n bigint primary key)").await.unwrap();
+    let theatre = Theatre::open(db).await;
+    let acknowledged = Acknowledged::default();
+    let mut dice = StdRng::seed_from_u64(SEED);
+    let storm = (0..requests).map(|n| {
+        let patience = Duration::from_micros(dice.random_range(0..20_000));
+        let (theatre, acknowledged) = (&theatre, acknowledged.clone());
+        async move {
+            if n % 4 == 3 {
+                careless(theatre, n, patience, acknowledged).await;
+            } else {
+                request(theatre, n, patience, acknowledged).await;
+            }
+        }
+    });
+    futures::stream::iter(storm).buffer_unordered(CLIENTS).collect::<()>().await;
+    // Units whose client is gone still run to their end; the pool is free when the last one has.
+    harness::wait::until(Duration::from_secs(60), "the last write unit ends", || async {
+        let held = acknowledged.0.lock().unwrap().len() as i64;
+        let stored = count(&theatre.db, "select count(*) from storm").await;
+        (held == stored && stored == requests).then_some(())
+    })
+    .await
+    .unwrap_or_else(|error| panic!("seed {SEED}: {error}"));
+    if theatre.db.backend == Backend::Postgres {
+        let sql = "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in transaction%'";
+        assert_eq!(count(&theatre.db, sql).await, 0, "seed {SEED}: connections idle in transaction");
+    }
+    let runs = theatre.count("select count(*) from workflow_run").await;
+    assert_eq!(runs, requests * 3 / 4, "seed {SEED}: every request's run is there");
+}
+
+on_both!(a_storm_of_hang_ups_loses_nothing);
