@@ -154,6 +154,15 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patch<T> {
 }
 
 impl<T> Patch<T> {
+    /// The wish as use cases take it: nothing, nothing there, or a value.
+    pub fn wish(self) -> Option<Option<T>> {
+        match self {
+            Self::Keep => None,
+            Self::Clear => Some(None),
+            Self::Set(value) => Some(Some(value)),
+        }
+    }
+
     /// The new value, once the wish is carried out on `present`.
     pub fn over(self, present: Option<T>) -> Option<T> {
         match self {
@@ -162,6 +171,14 @@ impl<T> Patch<T> {
             Self::Set(value) => Some(value),
         }
     }
+}
+
+/// For a field of a patch that cannot be taken away: absent is `None`, `null` is an error.
+///
+/// # Errors
+/// When the value is not a `T`; `null` is none.
+pub(crate) fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
 }
 
 #[cfg(test)]

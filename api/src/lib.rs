@@ -1,6 +1,7 @@
 //! The REST interface: a handler authenticates, parses, makes one call into `workflows`, and answers.
 
 mod body;
+mod caller;
 mod client;
 mod docs;
 mod endpoints;
@@ -11,16 +12,19 @@ pub mod metrics;
 mod once;
 mod openapi;
 mod page;
+mod path;
 pub mod problem;
 mod router;
 mod settings;
 
 pub use body::{Json, Patch};
+pub use caller::{Caller, Guest, Host, Operator};
 pub use client::Client;
 pub use etag::{IfMatch, of_version};
 pub use health::Health;
 pub use once::{Answered, AnyKey, Command, KeyRule, MustKey};
 pub use page::{Listing, NoFilter, Page, Paging};
+pub use path::{Path, Query};
 pub use problem::Problem;
 pub use router::{document, router};
 pub use settings::{Network, NotANetwork, Settings};

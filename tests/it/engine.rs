@@ -1,7 +1,6 @@
 //! The engine's promises, one test each, on both storages.
 
 mod fences;
-mod lost_replies;
 mod outcomes;
 mod promises;
 mod relay;

@@ -1,10 +1,17 @@
-//! What every use case works with: the engine, the outside parties, and the settings.
+//! What every use case works with: the engine, the outside parties, and who somebody is.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use domain::Timestamp;
+use engine::{Engine, Origin};
+use integrations::mail::SharedMailer;
+use integrations::objects::SharedObjectStore;
+use integrations::payments::SharedGateway;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection};
 
 use crate::Error;
+use crate::identity::Identity;
 
 /// The product, ready to be asked; clones are cheap and share everything.
 #[derive(Clone)]
@@ -12,19 +19,74 @@ pub struct App(Arc<Parts>);
 
 /// What an [`App`] is made of.
 pub struct Parts {
-    /// Connections that only read, outside any transaction.
-    pub reader: DatabaseConnection,
+    /// Runs the processes and owns the connections.
+    pub engine: Engine,
+    /// The outside parties.
+    pub ports: Ports,
+    /// Keys, passwords and the brake on guessing.
+    pub identity: Identity,
+    /// Real time: see [`App::wall`].
+    pub wall: WallClock,
+}
+
+/// The outside parties that use cases need. Calling one inside a transaction is forbidden; computing (a presigned upload, a
+/// signature) is not calling.
+#[derive(Clone)]
+pub struct Ports {
+    /// Moves money.
+    pub gateway: SharedGateway,
+    /// Carries letters.
+    pub mailer: SharedMailer,
+    /// Keeps files.
+    pub objects: SharedObjectStore,
+}
+
+/// Tells real time.
+pub type WallClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// The machine's clock.
+#[must_use]
+#[expect(clippy::disallowed_methods, reason = "the one place where real time enters; everybody else is handed it")]
+pub fn machine_clock() -> WallClock {
+    Arc::new(|| domain::time::truncated(chrono::Utc::now()))
+}
+
+/// Who asks, before and after it is known who they are.
+#[derive(Debug, Clone)]
+pub struct Asker {
+    /// From where.
+    pub ip: IpAddr,
+    /// What the device calls itself.
+    pub agent: Option<String>,
+    /// For the journal: ids only.
+    pub origin: Origin,
 }
 
 impl App {
     /// Puts the parts together.
+    #[must_use]
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
     }
 
+    /// Real time. Tokens, sessions, links and stored answers age by it, whatever a sandbox makes of the business clock.
+    #[must_use]
+    pub fn wall(&self) -> Timestamp {
+        (self.wall)()
+    }
+
+    /// Connections that only read, outside any transaction.
+    #[must_use]
+    pub fn reader(&self) -> &DatabaseConnection {
+        self.engine.databases().read()
+    }
+
     /// Fails while the database does not answer.
+    ///
+    /// # Errors
+    /// When it cannot be reached.
     pub async fn reach_database(&self) -> Result<(), Error> {
-        self.reader.execute_unprepared("SELECT 1").await?;
+        self.reader().execute_unprepared("SELECT 1").await?;
         Ok(())
     }
 }

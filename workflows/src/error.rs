@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use engine::{Conflict, Refusal};
+use engine::{Conflict, Refusal, TurnError};
 
 /// Everything that a use case can answer instead of its result.
 #[derive(Debug, thiserror::Error)]
@@ -126,9 +126,34 @@ impl Error {
     }
 }
 
+/// What may simply be tried again is a matter of being busy; anything else is ours to mend.
 impl From<sea_orm::DbErr> for Error {
     fn from(source: sea_orm::DbErr) -> Self {
-        Self::Storage(source)
+        if store::classify(&source).may_be_repeated() { Self::Busy("the database") } else { Self::Storage(source) }
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        match error {
+            store::Error::Database(source) => source.into(),
+            damaged @ store::Error::Row { .. } => Self::Broken(sea_orm::DbErr::from(damaged).to_string().into()),
+        }
+    }
+}
+
+impl From<TurnError> for Error {
+    fn from(error: TurnError) -> Self {
+        match error {
+            TurnError::Refused(refusal) => Self::Refused(refusal),
+            TurnError::Taken(conflict) => Self::Taken(conflict),
+            TurnError::Duplicate => Self::refused("already_done", "this was done before"),
+            TurnError::NoSuchRun => Self::NotFound,
+            TurnError::NewerShape => Self::Busy("a process that a newer build has in hand"),
+            TurnError::Stale => Self::Broken("a command carried a lease".into()),
+            TurnError::Poison { run, why } => Self::Broken(format!("{run} failed: {why}").into()),
+            TurnError::Storage(source) => source.into(),
+        }
     }
 }
 

@@ -1,6 +1,29 @@
 //! The same request twice is one request: the answer is stored under the caller's key, in the transaction that earned it.
+//!
+//! A use case begins its transaction with [`claim`] and ends it with [`Claimed::keep`]:
+//!
+//! ```ignore
+//! let claimed = match idempotency::claim(&tx, &once).await? {
+//!     Claim::Seen(answer) => return Ok(answer),
+//!     Claim::Mine(claimed) => claimed,
+//! };
+//! let view = …;                       // the work
+//! let answer = render(&view);
+//! claimed.keep(&tx, &answer, app.wall()).await?;
+//! tx.commit().await?;
+//! Ok(answer)
+//! ```
+//!
+//! Only what happened is stored: a refusal rolls back and is worked out afresh when it is asked again. While the first
+//! request is being answered, a second with its key hears 409 (PostgreSQL) or waits for its answer (SQLite, where writers
+//! are alone).
 
+use domain::Timestamp;
+use sea_orm::ConnectionTrait;
 use serde::Serialize;
+use store::idempotency::{self as rows, Key, Stored};
+
+use crate::Error;
 
 /// Names one intent of one caller, as `api` read it from the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +59,7 @@ impl Answer {
     }
 
     /// A fresh answer without a body.
+    #[must_use]
     pub const fn empty(status: u16) -> Self {
         Self { status, headers: Vec::new(), body: String::new(), replayed: false }
     }
@@ -45,5 +69,53 @@ impl Answer {
     pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
+    }
+}
+
+/// What a request finds under its key.
+#[derive(Debug)]
+pub enum Claim {
+    /// It is the first: do it, then [`keep`](Claimed::keep) the answer.
+    Mine(Claimed),
+    /// It was answered before: roll back and say so again.
+    Seen(Answer),
+}
+
+/// The right to answer a request.
+#[derive(Debug)]
+pub struct Claimed(Option<(Key, String)>);
+
+/// Says whether this request is the first with its key; the first thing in the transaction that answers it.
+///
+/// # Errors
+/// [`Error::KeyReused`] when the key belongs to another request, [`Error::KeyInFlight`] while that is being answered.
+pub async fn claim(tx: &impl ConnectionTrait, once: &Once) -> Result<Claim, Error> {
+    let Once { caller, route, key, body_hash } = once.clone();
+    let Some(key) = key else { return Ok(Claim::Mine(Claimed(None))) };
+    let key = Key { caller, route, key };
+    match rows::claim(tx, &key).await? {
+        rows::Claim::Fresh => Ok(Claim::Mine(Claimed(Some((key, body_hash))))),
+        rows::Claim::InFlight => Err(Error::KeyInFlight),
+        rows::Claim::Answered(stored) if stored.body_hash == body_hash => seen(*stored),
+        rows::Claim::Answered(_) => Err(Error::KeyReused),
+    }
+}
+
+fn seen(stored: Stored) -> Result<Claim, Error> {
+    let headers =
+        serde_json::from_str(&stored.headers).map_err(|_| Error::Broken("stored headers are not ours".into()))?;
+    Ok(Claim::Seen(Answer { status: stored.status, headers, body: stored.body, replayed: true }))
+}
+
+impl Claimed {
+    /// Stores the answer in the same transaction.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn keep(self, tx: &impl ConnectionTrait, answer: &Answer, now: Timestamp) -> Result<(), Error> {
+        let Some((key, body_hash)) = self.0 else { return Ok(()) };
+        let headers = serde_json::to_string(&answer.headers).expect("headers are texts");
+        let stored = Stored { body_hash, status: answer.status, headers, body: answer.body.clone(), created_at: now };
+        Ok(rows::store(tx, &key, &stored).await?)
     }
 }

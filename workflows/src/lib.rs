@@ -12,6 +12,7 @@ pub mod booking;
 mod error;
 mod fault;
 pub mod idempotency;
+pub mod identity;
 pub mod ledger;
 pub mod mail;
 pub mod payment;
@@ -22,7 +23,8 @@ pub mod timers;
 
 pub use registry::{Reach, registry};
 
-pub use app::{App, Parts};
-pub use engine::{Conflict, Refusal};
+pub use app::{App, Asker, Parts, Ports, WallClock, machine_clock};
+pub use engine::{Conflict, Origin, Refusal};
 pub use error::{Error, Expected, Flaw, NotSignedIn};
 pub use sea_orm::DbErr as StorageError;
+pub use secrecy::SecretString;

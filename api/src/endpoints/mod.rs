@@ -1,17 +1,30 @@
 //! The endpoints, one file per group: a file holds its handlers, what they read and show, and their registration.
 //!
 //! To add an endpoint, write the handler in its group's file and name it in that file's `routes`; a new group adds one
-//! line here.
+//! `mod` and one name to the list here.
 
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::router::Api;
 
 mod health;
+mod jwks;
+mod login;
+mod profile;
 mod reference;
+mod registration;
+mod sessions;
 
 /// Every route of the API, with its documentation.
 pub(crate) fn all() -> OpenApiRouter<Api> {
-    let groups = [health::routes, reference::routes];
+    let groups = [
+        registration::routes,
+        login::routes,
+        sessions::routes,
+        profile::routes,
+        jwks::routes,
+        health::routes,
+        reference::routes,
+    ];
     groups.into_iter().fold(OpenApiRouter::default(), |all, group| all.merge(group()))
 }

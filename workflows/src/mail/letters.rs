@@ -45,6 +45,11 @@ fn of_an_account(letter: Letter, site: &str, token: &str) -> (String, Vec<Part>)
             let leads = Leads { to: format!("{site}/verify-email?token={token}"), label: "Confirm the address" };
             ("Please confirm your address".to_owned(), vec![Says(says.to_owned()), leads])
         }
+        Letter::AddressInUse => {
+            let says = "Somebody, perhaps you, wanted to make an account with this address. It has one already: just log in. If it was not you, do nothing.";
+            let leads = Leads { to: format!("{site}/login"), label: "Log in" };
+            ("You have an account already".to_owned(), vec![Says(says.to_owned()), leads])
+        }
         _ => {
             let says = "Your account is ready: look for a place to stay, or offer your own.";
             (

@@ -27,6 +27,8 @@ pub enum Letter {
     Welcome,
     /// Prove that the address is yours.
     VerifyEmail,
+    /// Somebody wanted an account with an address that has one.
+    AddressInUse,
     /// The host is asked.
     BookingRequested,
     /// Half of the host's time has passed.
@@ -178,6 +180,7 @@ impl Letter {
         match self {
             Self::Welcome => "welcome",
             Self::VerifyEmail => "verify_email",
+            Self::AddressInUse => "address_in_use",
             Self::BookingRequested => "booking_requested",
             Self::AnswerHalf => "answer_half",
             Self::AnswerLast => "answer_last",

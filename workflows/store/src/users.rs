@@ -229,6 +229,20 @@ pub async fn add_verification(conn: &impl ConnectionTrait, link: &Verification) 
     email_verification::Entity::insert(row).exec_without_returning(conn).await.map(|_| ())
 }
 
+/// Uses up every link that was mailed to this person so far.
+pub async fn void_verifications(
+    conn: &impl ConnectionTrait,
+    user: UserId,
+    at: Timestamp,
+) -> std::result::Result<(), DbErr> {
+    use email_verification::Column;
+    let open = email_verification::Entity::update_many()
+        .col_expr(Column::UsedAt, Expr::value(Micros::from(at)))
+        .filter(Column::UserId.eq(user.uuid()))
+        .filter(Column::UsedAt.is_null());
+    open.exec(conn).await.map(|_| ())
+}
+
 /// Uses up the link with this token's hash and says whose address it proves; `None` when it is unknown, used or too old.
 pub async fn use_verification(
     conn: &impl ConnectionTrait,

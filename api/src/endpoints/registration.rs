@@ -1,0 +1,107 @@
+//! `/register`, `/verify-email`: making an account and proving its address.
+
+use axum::extract::State;
+use domain::Currency;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use workflows::idempotency::Answer;
+use workflows::identity::{self, Email, Locale, NewAccount, PersonName, anonymous};
+use workflows::{App, SecretString};
+
+use crate::client::Client;
+use crate::once::{Answered, Command};
+use crate::problem::Problem;
+use crate::router::Api;
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::default().routes(routes!(register)).routes(routes!(verify_email)).routes(routes!(resend))
+}
+
+/// What somebody gives to have an account.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Registration {
+    /// Compared without regard to case.
+    #[schema(value_type = String, format = "email", example = "anna@example.org")]
+    email: Email,
+    /// 8 to 256 characters, any of them; not one of those that are guessed first.
+    #[schema(value_type = String, min_length = 8, max_length = 256, example = "correct horse battery staple")]
+    password: SecretString,
+    /// How to call you.
+    #[schema(value_type = String, min_length = 1, max_length = 100, example = "Anna Huber")]
+    name: PersonName,
+    /// In which language to write to you (BCP 47); `en` when absent.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, example = "de-AT")]
+    locale: Locale,
+    /// In which currency to show prices (ISO 4217); `EUR` when absent.
+    #[serde(default = "euro")]
+    #[schema(value_type = Option<String>, example = "EUR")]
+    currency: Currency,
+}
+
+fn euro() -> Currency {
+    Currency::EUR
+}
+
+/// The one answer there is, whether the address has an account or not.
+#[derive(Debug, Serialize, ToSchema)]
+struct LetterSent {
+    /// Always `letter_sent`.
+    status: &'static str,
+}
+
+fn letter_sent() -> Answer {
+    Answer::json(202, &LetterSent { status: "letter_sent" })
+}
+
+/// Make an account
+///
+/// The answer does not tell whether the address has an account: that stands in the letter. Until the address is proved
+/// nobody can sign in.
+#[utoipa::path(post, path = "/register", tag = "identity", request_body = Registration, responses((status = 202, body = LetterSent)))]
+async fn register(State(app): State<App>, client: Client, command: Command<Registration>) -> Result<Answered, Problem> {
+    let caller = anonymous(&command.body.email);
+    let (Registration { email, password, name, locale, currency }, once) = command.by(caller);
+    let wish = NewAccount { email, password, name, locale, currency };
+    Ok(Answered(identity::register(&app, wish, client.asker(), once, letter_sent).await?))
+}
+
+/// The proof that somebody read the letter.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Proof {
+    /// The `token` of the link in the letter.
+    #[schema(value_type = String)]
+    token: SecretString,
+}
+
+/// Prove an address
+///
+/// The link in the letter works once, for an hour.
+#[utoipa::path(post, path = "/verify-email", tag = "identity", request_body = Proof, responses((status = 204, description = "The address is proved; sign in.")))]
+async fn verify_email(State(app): State<App>, command: Command<Proof>) -> Result<Answered, Problem> {
+    let (Proof { token }, once) = command.by("anon:link");
+    Ok(Answered(identity::verify_email(&app, token, once, || Answer::empty(204)).await?))
+}
+
+/// To whom to write again.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct Resend {
+    /// The address that waits to be proved.
+    #[schema(value_type = String, format = "email")]
+    email: Email,
+}
+
+/// Ask for another letter
+///
+/// The answer does not tell whether the address has an account or is proved already.
+#[utoipa::path(post, path = "/verify-email/resend", tag = "identity", request_body = Resend, responses((status = 202, body = LetterSent)))]
+async fn resend(State(app): State<App>, client: Client, command: Command<Resend>) -> Result<Answered, Problem> {
+    let caller = anonymous(&command.body.email);
+    let (Resend { email }, once) = command.by(caller);
+    Ok(Answered(identity::resend(&app, email, client.asker(), once, letter_sent).await?))
+}
