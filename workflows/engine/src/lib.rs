@@ -1,4 +1,46 @@
 //! The durable runtime: business processes that survive a kill at any instant, with nothing lost and nothing done twice.
+//!
+//! # The life of a turn
+//!
+//! 1. Something happens to a *run*: a person commands, an outside party notifies, an effect answers, a timer is due, another run tells.
+//!    It arrives as an [`Input`] under an [`EventKey`]; the same key twice is one event.
+//! 2. The group writer takes along whatever else is waiting and begins a transaction. A request that has rows of its own to write
+//!    begins one itself ([`Engine::begin`]) and takes the turn within it ([`Tx`]). There is one way to commit a turn, and a group of
+//!    sixty goes it like a group of one.
+//! 3. *Load*: the runs are locked in id order; then the clocks are read, then the fences and the timers that are due.
+//! 4. *Decide*, in memory: due timers fire first, each at its own instant; then the author's [`Workflow::on`] says what the event means.
+//! 5. *Write*, set-based: journal, states, work, facts; then the workflow's [`Project`] brings the rows that people read in line.
+//! 6. *Commit*. New work is already leased to this process where it has room, and goes to a worker at once; for the rest the bell
+//!    rings. A worker [`execute`](Engine::execute)s it: an effect calls one outside party and its answer is the next event.
+//!
+//! # Promises, and the test that holds each
+//!
+//! The tests are in `tests/it/engine`, and run on PostgreSQL and SQLite.
+//!
+//! | promise | test |
+//! |---|---|
+//! | a turn is atomic | `promises::a_turn_is_atomic` |
+//! | the same event twice is one event | `promises::the_same_event_twice_is_one_event` |
+//! | a commit whose answer was lost is not a second turn | `lost_replies::a_commit_whose_answer_is_lost_is_one_turn` |
+//! | due timers come before any event, at their own instants | `promises::due_timers_come_before_any_event` |
+//! | a conflict is an answer, to a person and to a fact | `promises::a_conflict_is_an_answer` |
+//! | no fact disappears | `promises::no_fact_disappears` |
+//! | one worker at a time, late ones refused | `fences::a_dead_processs_work_is_rescued_and_its_late_answer_refused` |
+//! | an unknown outcome is looked up before it is repeated | `outcomes::an_unknown_outcome_is_looked_up_before_it_is_repeated` |
+//! | exactly one layer retries, under one key and one request | `outcomes::a_definite_failure_is_tried_again_under_the_same_key_and_request` |
+//! | nothing is stuck silently; a person retries or answers | `outcomes::our_own_mistake_parks_and_a_person_retries`, `outcomes::a_person_answers_for_parked_work` |
+//! | poison is contained | `outcomes::a_panic_in_the_process_spoils_only_its_own_turn`, `fences::work_that_kills_its_process_every_time_is_parked` |
+//! | code changes under live runs | `fences::a_run_of_a_newer_build_is_left_alone` |
+//! | replay is honest | `relay::every_run_replays_to_the_state_it_is_in` |
+//! | runs start and tell each other once | `relay::children_are_started_and_answer_once` |
+//! | callers that hang up take nothing with them | `storm::a_storm_of_hang_ups_loses_nothing` |
+//! | facts are sealed without gaps | `promises::facts_are_sealed_without_gaps_and_in_a_chain` |
+//!
+//! # Adding a workflow
+//!
+//! Write the four types (state, event, effect, timer), [`Workflow::on`] in the order of the happy path, [`Perform`] with one call per
+//! effect, [`Project`] as a function of state, and register it. Tests come with the kit behind the feature `testkit`: a script per
+//! ending, the table of states and events, every interleaving, and the golden files of everything that is persisted.
 #![warn(missing_docs)]
 
 mod apply;
