@@ -1,6 +1,6 @@
 //! The changes that bring a database to the shape this build needs: one frozen change per file, oldest first.
 //!
-//! A released change is never edited; the next one is another file and another line in [`all`]. Instants are microseconds since
+//! A released change is never edited; the next one is another file and another line in `all`. Instants are microseconds since
 //! the epoch (`int8`), money is a count of smallest units beside its currency, ids are UUIDs. Most of the text is read by both
 //! databases (SQLite takes a type's affinity from its name, and a UUID or a date keeps its own form under any of them); what
 //! they do not share stands in a constant of its own.

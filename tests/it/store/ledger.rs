@@ -1,11 +1,15 @@
 //! The ledger: whatever does not balance, comes late or changes the past is refused by the database itself.
 
 use std::error::Error;
+use std::time::Duration;
 
 use domain::ledger::Kind;
 use domain::{Account, Currency, Entry, Provider, Transaction};
+use harness::wait::until;
 use harness::{Backend, TestDatabase, on_both};
-use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, TransactionTrait};
+use sea_orm::{
+    ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DbBackend, DbErr, EntityTrait, Statement, TransactionTrait,
+};
 use store::entity::{ledger_leg, ledger_transaction};
 use store::ledger::{self, Posting};
 
@@ -16,6 +20,7 @@ on_both!(
     what_does_not_balance_is_refused,
     one_leg_is_no_transaction,
     nothing_joins_what_is_sealed,
+    a_leg_that_races_with_a_seal_is_refused,
     what_is_not_sealed_is_not_committed,
     the_past_cannot_be_changed,
     a_turn_posts_once,
@@ -107,6 +112,26 @@ async fn nothing_joins_what_is_sealed(db: TestDatabase) {
     let two_more = ledger_leg::Entity::insert_many([leg(2, 5), leg(3, -5)]);
     refused(two_more.exec_without_returning(&db.connection).await, "sealed");
     assert_eq!(ledger_leg::Entity::find().all(&db.connection).await.unwrap().len(), 2);
+}
+
+async fn a_leg_that_races_with_a_seal_is_refused(db: TestDatabase) {
+    if db.backend == Backend::Sqlite {
+        return; // Its writing transactions are alone.
+    }
+    let sealing = db.connection.begin().await.unwrap();
+    ledger_leg::Entity::insert_many([leg(0, 100), leg(1, -100)]).exec_without_returning(&sealing).await.unwrap();
+    seal().insert(&sealing).await.unwrap();
+    let rival = db.connection.begin().await.unwrap();
+    let late = tokio::spawn(async move { leg(2, 0).insert(&rival).await });
+    let waits = async || {
+        let sql = "select 1 from pg_locks where locktype = 'advisory' and not granted";
+        let statement = Statement::from_string(DbBackend::Postgres, sql);
+        let waiting = db.connection.query_one_raw(statement).await.unwrap().is_some();
+        (waiting || late.is_finished()).then_some(())
+    };
+    until(Duration::from_secs(30), "the late leg waits for the seal", waits).await.unwrap();
+    sealing.commit().await.unwrap();
+    refused(late.await.unwrap(), "sealed");
 }
 
 async fn what_is_not_sealed_is_not_committed(db: TestDatabase) {
