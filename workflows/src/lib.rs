@@ -19,6 +19,8 @@ pub mod payment;
 pub mod payout;
 pub mod photo;
 mod registry;
+#[cfg(test)]
+mod samples;
 pub mod timers;
 
 pub use registry::{Reach, registry};

@@ -2,8 +2,8 @@
 
 use engine::{Refusal, Step};
 
-use super::steps::{Send, authorized};
-use super::{Booking, Event, Missing, Progress, Returned, State, Terms, Timer, void};
+use super::steps::{Send, authorized, payment_failed};
+use super::{Booking, By, Event, Missing, Progress, Returned, State, Terms, Timer, void};
 use crate::mail::{About, Audience, Letter, Message};
 use crate::payment::{self, Payment};
 use domain::{PaymentId, Timestamp};
@@ -27,10 +27,25 @@ pub(super) fn on(terms: &Terms, state: State, event: Event, now: Timestamp) -> R
             Step::to(S::Canceled { payment, by, refund: Some(Returned { amount, progress: Progress::Failed }) })
         }
 
+        (S::Capturing { payment }, E::PaymentRefunded { .. }) => payment_failed(terms, payment),
+        (state, E::PaymentRefundFailed { payment, amount, .. })
+            if nothing_was_taken(&state) || matches!(state, S::Capturing { .. }) =>
+        {
+            // A payment gave back by itself what it should not have taken, and could not: that must be seen.
+            let by = if let S::Canceled { by, .. } = state { by } else { By::System };
+            Step::to(S::Canceled { payment, by, refund: Some(Returned { amount, progress: Progress::Failed }) })
+        }
         (state, event) if nothing_was_taken(&state) => unwanted(&state, event)?,
         (S::Confirmed { .. } | S::Completed { .. } | S::Canceled { .. }, E::PaymentCaptured { .. }) => {
             Step::ignore("it is known that the money was taken")
         }
+        // Messages may overtake each other: that this card was given up is known, that it had worked is older news.
+        (S::AwaitingGuest { .. }, E::PaymentAuthorized { payment, .. }) => give_back(payment),
+        (_, E::PaymentNeedsAction { .. }) => Step::ignore("the payment has gone on since"),
+        (
+            S::Canceled { .. },
+            E::PaymentAuthorized { .. } | E::PaymentCaptureFailed { .. } | E::PaymentVoided { .. },
+        ) => Step::ignore("what the payment had is on its way back"),
         (state, E::Elapsed(timer)) if is_over(&state, timer) => Step::ignore("the booking has gone on"),
         _ => return Err(Refusal::out_of_turn()),
     })
@@ -40,6 +55,7 @@ pub(super) fn on(terms: &Terms, state: State, event: Event, now: Timestamp) -> R
 pub(super) fn of_another_payment(event: &Event) -> Result<Step<Booking>, Refusal> {
     match event {
         Event::PaymentAuthorized { payment, .. } | Event::PaymentCaptured { payment } => Ok(give_back(*payment)),
+        // Nobody looks at that payment any more: an operator must.
         Event::PaymentRefundFailed { .. } => Err(Refusal::out_of_turn()),
         _ => Ok(Step::ignore("another card pays for this booking")),
     }

@@ -20,6 +20,9 @@ mod project;
 mod steps;
 mod types;
 
+#[cfg(test)]
+mod tests;
+
 pub use perform::NoHands;
 pub use types::{
     By, Effect, Event, Hold, Missing, Mode, Needs, Paying, Progress, Returned, State, Terms, Timer, Windows,

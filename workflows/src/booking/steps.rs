@@ -67,9 +67,13 @@ pub(super) fn await_guest(terms: &Terms, hold: Hold, needs: Needs, now: Timestam
         _ => hold,
     };
     let about = About::Payment { booking: terms.booking, payment: hold.payment };
+    let letter = match needs {
+        Needs::Challenge => Letter::PaymentActionNeeded,
+        Needs::OtherCard => Letter::CardDeclined,
+    };
     Step::to(State::AwaitingGuest { hold, needs })
         .timer(Timer::HoldExpired, hold.until)
-        .mail(&Message { about, ..to_guest(terms, Letter::PaymentActionNeeded) })
+        .mail(&Message { about, ..to_guest(terms, letter) })
 }
 
 /// Never past check-in, and never shorter than it was.

@@ -399,8 +399,8 @@ impl State {
             Self::Expired { missing: Missing::Guest, .. } => Some("guest_silent"),
             Self::Expired { missing: Missing::Host, .. } => Some("host_silent"),
             Self::Declined { .. } => Some("host_declined"),
-            Self::Canceled { by: By::System, .. } => Some("payment_failed"),
             Self::Canceled { refund: Some(Returned { progress: Progress::Failed, .. }), .. } => Some("refund_failed"),
+            Self::Canceled { by: By::System, .. } => Some("payment_failed"),
             _ => None,
         }
     }

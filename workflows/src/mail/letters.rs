@@ -84,17 +84,22 @@ fn of_a_stay(message: &Message, stay: &StayFacts, facts: &Facts, site: &str) -> 
                 nights(stay)
             ),
         ),
-        Letter::PaymentActionNeeded => {
-            let what = if facts.action_url.is_some() {
-                "Your bank wants you to confirm the payment"
-            } else {
-                "Your card was not accepted; please offer another"
-            };
-            (
-                format!("Your booking of {title} needs you"),
-                format!("{what} of {total} for {}. We hold the nights{}.", nights(stay), until(stay)),
-            )
-        }
+        Letter::PaymentActionNeeded => (
+            format!("Your booking of {title} needs you"),
+            format!(
+                "Your bank wants you to confirm the payment of {total} for {}. We hold the nights{}.",
+                nights(stay),
+                until(stay)
+            ),
+        ),
+        Letter::CardDeclined => (
+            format!("Your booking of {title} needs another card"),
+            format!(
+                "Your card was not accepted for {}. We hold the nights{}: please offer another card.",
+                nights(stay),
+                until(stay)
+            ),
+        ),
         Letter::BookingConfirmed if host => {
             (format!("Confirmed: {other} stays at {title}"), format!("{other} comes for {}.", nights(stay)))
         }

@@ -15,6 +15,9 @@ mod project;
 mod reading;
 mod types;
 
+#[cfg(test)]
+mod tests;
+
 pub use perform::{Post, Settings, token_hash, verification_token};
 pub use types::{About, Audience, Effect, Event, Letter, Message, Refused, State, Timer};
 

@@ -35,8 +35,10 @@ pub enum Letter {
     AnswerHalf,
     /// The host's time is almost over.
     AnswerLast,
-    /// The guest must confirm with the bank or offer another card.
+    /// The guest must confirm with the bank.
     PaymentActionNeeded,
+    /// The guest must offer another card.
+    CardDeclined,
     /// Booked and paid.
     BookingConfirmed,
     /// The host said no.
@@ -185,6 +187,7 @@ impl Letter {
             Self::AnswerHalf => "answer_half",
             Self::AnswerLast => "answer_last",
             Self::PaymentActionNeeded => "payment_action_needed",
+            Self::CardDeclined => "card_declined",
             Self::BookingConfirmed => "booking_confirmed",
             Self::Declined => "declined",
             Self::Expired => "expired",

@@ -19,6 +19,9 @@ mod sight;
 mod steps;
 mod types;
 
+#[cfg(test)]
+mod tests;
+
 pub use perform::Cashier;
 pub use types::{Due, Effect, Event, Sight, State, Timer, Wish};
 
@@ -90,8 +93,15 @@ impl Workflow for Payment {
 
             (S::Captured { intent, refunded }, E::RefundAsked { amount }) => refund(due, intent, refunded, amount)?,
             (S::Captured { intent, refunded }, E::VoidAsked) => back(due, intent, refunded)?,
-            (S::Captured { .. }, E::CaptureAsked) => {
+            (S::Captured { refunded, .. }, E::CaptureAsked) if refunded.is_zero() => {
                 tell(due, Step::stay(), booking::Event::PaymentCaptured { payment })
+            }
+            (
+                S::Captured { .. } | S::Refunding { .. } | S::Voiding { .. } | S::Voided { .. } | S::Declined { .. },
+                E::CaptureAsked,
+            ) => {
+                let code = "not_authorized".to_owned();
+                tell(due, Step::stay(), booking::Event::PaymentCaptureFailed { payment, code })
             }
 
             (S::Refunding { intent, refunded, asking, owed }, event) => {
@@ -99,11 +109,8 @@ impl Workflow for Payment {
             }
 
             (S::Voiding { intent, held }, E::Voided) => voided(due, intent, held),
-            (S::Voiding { intent, held }, E::AlreadyCaptured) => steps::captured_after_all(due, intent, held)?,
-            (S::Voiding { .. } | S::Voided { .. } | S::Declined { .. }, E::CaptureAsked) => {
-                let code = "not_authorized".to_owned();
-                tell(due, Step::stay(), booking::Event::PaymentCaptureFailed { payment, code })
-            }
+            (S::Voiding { intent, held }, E::AlreadyCaptured) => steps::captured_after_all(due, intent, held),
+            (S::Voided { intent }, E::AlreadyCaptured) => steps::captured_after_all(due, intent, false),
 
             (state, E::Seen(sight)) => sight::on(due, state, sight)?,
             (state, E::Nudged | E::WindowClosed) => match state.intent() {

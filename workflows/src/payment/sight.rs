@@ -38,11 +38,11 @@ pub(super) fn on(due: &Due, state: State, sight: Sight) -> Result<Step<Payment>,
         }
         (S::Captured { .. }, _) => Step::ignore("the gateway saw that before it was captured"),
 
-        (S::Declined { intent: Some(intent), .. }, Seen::Authorized { .. }) => {
+        (S::Declined { intent: Some(intent), .. } | S::Voided { intent }, Seen::Authorized { .. }) => {
             void(intent, true).post(ledger::hold_placed(due))
         }
         (S::Declined { intent: Some(intent), .. } | S::Voided { intent }, Seen::Captured { .. }) => {
-            captured_after_all(due, intent, false)?
+            captured_after_all(due, intent, false)
         }
         (S::Declined { .. } | S::Voided { .. }, _) => Step::ignore("it came to nothing"),
         _ => return Err(Refusal::out_of_turn()),

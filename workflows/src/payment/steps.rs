@@ -50,14 +50,14 @@ pub(super) fn captured(due: &Due, intent: String, wish: Wish) -> Step<Payment> {
 }
 
 /// The void came too late, or the money was taken where nobody asked for it: all of it goes back.
-pub(super) fn captured_after_all(due: &Due, intent: String, held: bool) -> Result<Step<Payment>, Refusal> {
+pub(super) fn captured_after_all(due: &Due, intent: String, held: bool) -> Step<Payment> {
     let mut step = give_back(due, intent, Money::zero(due.amount.currency), due.amount);
     // The ledger reads in the order of the facts: the money came before it was promised back.
     step.facts.insert(0, ledger::captured(due));
     if held {
         step.facts.insert(0, ledger::hold_lifted(due));
     }
-    Ok(step)
+    step
 }
 
 /// Sends `amount` back, never more than is left. The booking has promised it in the ledger already.
@@ -136,14 +136,14 @@ fn next(intent: String, refunded: Money, owed: Money) -> Step<Payment> {
 pub(super) fn late(state: &State, event: &Event) -> Result<Step<Payment>, Refusal> {
     use {Event as E, State as S};
     Ok(match (state, event) {
-        (S::Authorizing { .. }, E::Lapsed) => Step::ignore("the booking has asked for more than that already"),
-        (S::Authorized { .. } | S::Captured { .. } | S::Refunding { .. }, E::Lapsed) => {
-            Step::ignore("the booking hears of the money and decides")
+        // Messages may overtake each other: whatever the booking asks for after this, it has asked for or will ask for.
+        (_, E::Lapsed) => Step::ignore("the booking hears how it stands and decides"),
+        (S::Captured { .. } | S::Refunding { .. }, E::Captured { .. } | E::AlreadyCaptured) => {
+            Step::ignore("we saw that it was captured")
         }
-        (S::Captured { .. } | S::Refunding { .. }, E::Captured { .. }) => Step::ignore("we saw that it was captured"),
-        (S::Voiding { .. } | S::Voided { .. }, E::VoidAsked | E::Lapsed) => Step::ignore("it is given up already"),
+        (S::Voiding { .. } | S::Voided { .. }, E::VoidAsked) => Step::ignore("it is given up already"),
         (S::Voided { .. }, E::Voided) => Step::ignore("we saw that it was voided"),
-        (S::Declined { .. }, E::VoidAsked | E::Lapsed) => Step::ignore("nothing was reserved"),
+        (S::Declined { .. }, E::VoidAsked) => Step::ignore("nothing was reserved"),
         _ => return Err(Refusal::out_of_turn()),
     })
 }

@@ -12,6 +12,9 @@ mod perform;
 mod project;
 mod types;
 
+#[cfg(test)]
+mod tests;
+
 pub use types::{Effect, Event, Payable, State, Timer};
 
 use domain::{PayoutId, Timestamp};

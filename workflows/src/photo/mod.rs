@@ -12,6 +12,9 @@ mod perform;
 mod project;
 mod types;
 
+#[cfg(test)]
+mod tests;
+
 pub use perform::Darkroom;
 pub use types::{Effect, Event, File, Picture, State, Timer, Upload, file_key, upload_key};
 
