@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use harness::servers::{Leash, Postgres, Redis, fresh_redis};
 use harness::wait;
-use sea_orm::{ConnectOptions, ConnectionTrait, Database};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DbBackend, Statement};
 
 const MOMENT: Duration = Duration::from_secs(10);
 
@@ -18,6 +18,8 @@ async fn a_killed_postgres_keeps_what_was_committed() -> Result<()> {
     let mut server = Postgres::start()?;
     let mut options = ConnectOptions::new(server.url());
     let before = Database::connect(options.acquire_timeout(Duration::from_millis(300)).to_owned()).await?;
+    let fsync = Statement::from_string(DbBackend::Postgres, "SHOW fsync");
+    assert_eq!(before.query_one_raw(fsync).await?.map(|row| row.try_get_by::<String, _>(0)), Some(Ok("on".to_owned())));
     before.execute_unprepared("CREATE TABLE night (n BIGINT)").await?;
     before.execute_unprepared("INSERT INTO night VALUES (1)").await?;
 
@@ -80,7 +82,9 @@ async fn a_dropped_server_leaves_neither_process_nor_folder() -> Result<()> {
     let ours = |name: &str| name.starts_with("innkeeper-redis-");
     let folder = the_folder_of(&server)?;
     assert!(folder.file_name().is_some_and(|name| ours(&name.to_string_lossy())), "{}", folder.display());
+    let url = server.url();
     drop(server);
+    assert!(redis::Client::open(url)?.get_connection().is_err(), "it still answers");
     assert!(!folder.exists());
     Ok(())
 }
