@@ -48,3 +48,10 @@ async fn a_child_does_not_inherit_the_callers_environment() -> Result<()> {
     assert!(!lines.iter().any(|line| line.starts_with("CARGO")), "{lines:?}");
     Ok(())
 }
+
+#[tokio::test]
+async fn the_product_is_found_or_built() -> Result<()> {
+    let mut product = Program::innkeeper()?.args(["--version"]).start()?;
+    assert!(product.ended(MOMENT).await?.success());
+    Ok(())
+}

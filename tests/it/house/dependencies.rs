@@ -1,10 +1,11 @@
 //! What the house may be built from: `.deny.toml`, held without a tool that a newcomer would have to install first.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use serde::Deserialize;
 
-use super::metadata::{METADATA, root};
+use super::metadata::{METADATA, cargo, root};
 
 /// The part of `cargo deny`'s file that is checked here; the rest is that tool's own.
 #[derive(Deserialize)]
@@ -68,6 +69,27 @@ fn every_library_comes_under_a_licence_that_we_accept() {
         }
     }
     assert!(wrong.is_empty(), "not among the licences of .deny.toml: {wrong:#?}");
+}
+
+/// Whoever has run the demo must not build the libraries again to run the tests: a feature that only a test turns on costs minutes.
+#[test]
+fn the_tests_build_each_library_as_the_product_does() {
+    let features = |selection: &[&str]| {
+        let words = ["tree", "--prefix", "none", "--no-dedupe", "--format", "{p} [{f}]", "--edges"];
+        let tree = cargo(&[&words, selection].concat());
+        tree.lines().map(str::to_owned).collect::<BTreeSet<String>>()
+    };
+    let product = features(&["normal,build", "--package", "ops"]);
+    let tests = features(&["normal,build,dev", "--workspace"]);
+    let ours = format!("({}", root().display());
+    let differ: Vec<&String> = product
+        .difference(&tests)
+        // Our own crates are built in moments, some with a kit for tests.
+        .filter(|line| !line.contains(&ours))
+        // proptest wants all of Unicode in it: a second or two, against a property test without a generator of its own.
+        .filter(|line| !line.starts_with("regex-syntax "))
+        .collect();
+    assert!(differ.is_empty(), "built otherwise for the tests: {differ:#?}");
 }
 
 /// Whether what is allowed satisfies a licence expression: `MIT OR Apache-2.0`, `(MIT OR Apache-2.0) AND Unicode-3.0`, `MIT/Apache-2.0`.
