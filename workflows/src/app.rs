@@ -12,6 +12,8 @@ use sea_orm::{ConnectionTrait as _, DatabaseConnection};
 
 use crate::Error;
 use crate::identity::Identity;
+use crate::market::Market;
+use crate::sandbox::Sandbox;
 
 /// The product, ready to be asked; clones are cheap and share everything.
 #[derive(Clone)]
@@ -25,6 +27,10 @@ pub struct Parts {
     pub ports: Ports,
     /// Keys, passwords and the brake on guessing.
     pub identity: Identity,
+    /// The platform's terms and waiting times.
+    pub market: Market,
+    /// The stand-ins, when this is a sandbox.
+    pub sandbox: Option<Sandbox>,
     /// Real time: see [`App::wall`].
     pub wall: WallClock,
 }

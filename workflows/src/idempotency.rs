@@ -101,6 +101,23 @@ pub async fn claim(tx: &impl ConnectionTrait, once: &Once) -> Result<Claim, Erro
     }
 }
 
+/// The answer that was given under this key before, without a transaction: a repeat is answered before anything else is asked.
+///
+/// # Errors
+/// [`Error::KeyReused`] when the key belongs to another request.
+pub async fn replay(reader: &impl ConnectionTrait, once: &Once) -> Result<Option<Answer>, Error> {
+    let Once { caller, route, key, body_hash } = once.clone();
+    let Some(key) = key else { return Ok(None) };
+    match rows::lookup(reader, &Key { caller, route, key }).await? {
+        None => Ok(None),
+        Some(stored) if stored.body_hash != body_hash => Err(Error::KeyReused),
+        Some(stored) => match seen(stored)? {
+            Claim::Seen(answer) => Ok(Some(answer)),
+            Claim::Mine(_) => Ok(None),
+        },
+    }
+}
+
 fn seen(stored: Stored) -> Result<Claim, Error> {
     let headers =
         serde_json::from_str(&stored.headers).map_err(|_| Error::Broken("stored headers are not ours".into()))?;

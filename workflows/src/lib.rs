@@ -9,18 +9,26 @@
 
 mod app;
 pub mod booking;
+pub mod discovery;
 mod error;
 mod fault;
+pub mod hosting;
 pub mod idempotency;
 pub mod identity;
 pub mod ledger;
+pub mod letterbox;
 pub mod mail;
+pub mod market;
 pub mod payment;
 pub mod payout;
 pub mod photo;
+pub mod quoting;
 mod registry;
+pub mod reservations;
 #[cfg(test)]
 mod samples;
+pub mod sandbox;
+pub mod till;
 pub mod timers;
 
 pub use registry::{Reach, registry};

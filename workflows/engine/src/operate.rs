@@ -242,6 +242,29 @@ fn work_view(row: &QueryResult) -> Result<WorkView, DbErr> {
 
 const WORK: &str = "select run, seq, n, cast(kind as integer), workflow, queue, name, not_before, due, attempt, error_class, last_error from workflow_work";
 
+/// A run's input, state and latest turn.
+type Typed<W> = (<W as crate::Workflow>::Input, <W as crate::Workflow>::State, i32);
+
+/// A run with its types.
+fn typed<W: crate::Workflow>(view: Option<RunView>) -> Result<Option<Typed<W>>, DbErr> {
+    let Some(RunView { run, input, state, seq, .. }) = view else { return Ok(None) };
+    let unreadable = |error: serde_json::Error| DbErr::Type(format!("run {run} cannot be read: {error}"));
+    let input = serde_json::from_str(&input).map_err(unreadable)?;
+    let state = serde_json::from_str(&state).map_err(unreadable)?;
+    Ok(Some((input, state, seq)))
+}
+
+impl crate::Tx {
+    /// A run's typed input and state as this transaction sees them, its own turns included.
+    ///
+    /// # Errors
+    /// When the database fails or this build cannot read the run.
+    pub async fn read_state<W: crate::Workflow>(&self, run: RunId) -> Result<Option<(W::Input, W::State, i32)>, DbErr> {
+        let rows = query(&**self, &format!("{RUN} where id = $1"), vec![run.uuid().into()]).await?;
+        typed::<W>(rows.first().map(run_view).transpose()?)
+    }
+}
+
 impl Engine {
     /// A run, if there is one.
     ///
@@ -257,11 +280,7 @@ impl Engine {
     /// # Errors
     /// When the database fails or this build cannot read the run.
     pub async fn read_state<W: crate::Workflow>(&self, run: RunId) -> Result<Option<(W::Input, W::State, i32)>, DbErr> {
-        let Some(view) = self.run(run).await? else { return Ok(None) };
-        let unreadable = |error: serde_json::Error| DbErr::Type(format!("run {run} cannot be read: {error}"));
-        let input = serde_json::from_str(&view.input).map_err(unreadable)?;
-        let state = serde_json::from_str(&view.state).map_err(unreadable)?;
-        Ok(Some((input, state, view.seq)))
+        typed::<W>(self.run(run).await?)
     }
 
     /// A run's turns, first to last.

@@ -1,0 +1,251 @@
+//! Making a booking: nights, booking and answer in one commit, or none of it.
+
+use std::sync::Arc;
+
+use domain::{BookingId, Jurisdiction, Money, PaymentId, Provider, QuoteId, Timestamp, UnitId, UserId};
+use engine::{Conflict, Origin, Refusal, TurnError, Tx, detached};
+use store::bookings::{self, Note};
+use store::properties::{self, Property};
+use store::quotes::{self, Quote};
+use store::{Class, PropertyStatus, classify};
+
+use super::nights;
+use super::view::{self, Asking, Reservation};
+use crate::booking::{Booking, Mode, Paying, Terms, run_of};
+use crate::idempotency::{self, Answer, Claim, Once};
+use crate::quoting::{self, Enquiry, Promise};
+use crate::{App, Error};
+
+/// How often nights that were taken under our hands are followed by another look.
+const TRIES: usize = 5;
+const MAX_REFERENCE: usize = 100;
+const MAX_MESSAGE: usize = 5_000;
+const MAX_METHOD: usize = 200;
+
+/// On what a booking is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Basis {
+    /// On a quote that was asked for before.
+    Quote(QuoteId),
+    /// On what the home asks now; the quote is made in the same commit.
+    Now(Enquiry),
+}
+
+/// What a guest wants.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// On what.
+    pub basis: Basis,
+    /// The gateway's token for the card.
+    pub method: String,
+    /// What the guest has been shown: another price is refused.
+    pub expected_total: Option<Money>,
+    /// What the guest's own system calls it; unique for ever.
+    pub client_reference: Option<String>,
+    /// What the guest writes to the host.
+    pub message: Option<String>,
+}
+
+/// What a booking is made on, found before anything is written.
+struct Found {
+    property: Property,
+    promise: Promise,
+    quote: Option<Quote>,
+}
+
+/// Makes a booking.
+///
+/// # Errors
+/// [`Error::Taken`] when a night is; [`Error::Gone`] when the quote is too old; everything that speaks against the stay.
+pub async fn make(
+    app: &App,
+    guest: UserId,
+    wish: Wish,
+    (once, origin): (Once, Origin),
+    render: impl Fn(&Reservation) -> Answer + Send + Sync + 'static,
+) -> Result<Answer, Error> {
+    if let Some(answer) = idempotency::replay(app.reader(), &once).await? {
+        return Ok(answer);
+    }
+    wish.check()?;
+    let asked = Arc::new((wish, once, origin, render));
+    let mut refused = Conflict::over("nights", "these nights are being taken at this moment");
+    for _ in 0..TRIES {
+        let found = find(app, guest, &asked.0).await?;
+        nights::look(app, &found.property, &found.promise.offer.stay).await?;
+        let (app, asked) = (app.clone(), Arc::clone(&asked));
+        let tried = detached(async move {
+            let (wish, once, origin, render) = &*asked;
+            commit(&app, guest, found, (wish, once, origin), render).await
+        });
+        match tried.await {
+            // On a look of its own: another unit may be free, or the refusal can say until when.
+            Err(Error::Taken(conflict)) => refused = conflict,
+            done => return done,
+        }
+    }
+    Err(Error::Taken(refused))
+}
+
+impl Wish {
+    fn check(&self) -> Result<(), Error> {
+        let Self { method, client_reference, message, .. } = self;
+        check_method(method)?;
+        let reference = client_reference.as_ref().map(|text| text.chars().count());
+        if reference.is_some_and(|length| !(1..=MAX_REFERENCE).contains(&length)) {
+            return Err(Error::flaw("/client_reference", "out_of_range", "1 to 100 characters"));
+        }
+        if message.as_ref().is_some_and(|text| text.chars().count() > MAX_MESSAGE) {
+            return Err(Error::flaw("/message", "out_of_range", "at most 5000 characters"));
+        }
+        Ok(())
+    }
+}
+
+/// Whether this can be a gateway's token for a card.
+pub(crate) fn check_method(method: &str) -> Result<(), Error> {
+    if method.is_empty() || method.len() > MAX_METHOD || !method.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err(Error::flaw("/payment_method", "invalid_value", "a token of the payment gateway"));
+    }
+    Ok(())
+}
+
+async fn find(app: &App, guest: UserId, wish: &Wish) -> Result<Found, Error> {
+    let now = app.engine.now().await?;
+    let found = match wish.basis {
+        Basis::Quote(id) => {
+            let quote = quotes::of_guest(app.reader(), guest, id).await?.ok_or(Error::NotFound)?;
+            let property = properties::of_anybody(app.reader(), quote.property).await?.ok_or(Error::NotFound)?;
+            if property.status != PropertyStatus::Published {
+                return Err(Error::refused("not_bookable", "the host takes no bookings at present"));
+            }
+            still_stands(&quote, now)?;
+            Found { promise: quoting::read(&quote)?, property, quote: Some(quote) }
+        }
+        Basis::Now(enquiry) => {
+            let property = properties::published(app.reader(), enquiry.property).await?.ok_or(Error::NotFound)?;
+            let promise = quoting::promise(&property, &app.market, (guest, &enquiry), now)?;
+            Found { promise, property, quote: None }
+        }
+    };
+    as_expected(wish.expected_total, &found.promise)?;
+    Ok(found)
+}
+
+fn still_stands(quote: &Quote, now: Timestamp) -> Result<(), Error> {
+    if now < quote.expires_at {
+        return Ok(());
+    }
+    Err(Error::Gone(Refusal::new(
+        "quote_expired",
+        "the price was held for a while and no longer is; ask for a new quote",
+    )))
+}
+
+fn as_expected(expected: Option<Money>, promise: &Promise) -> Result<(), Error> {
+    let total = promise.offer.priced.total();
+    match expected {
+        Some(expected) if expected != total => {
+            let detail = format!("the total is {total}, not {expected}");
+            Err(Error::Refused(Refusal::because("price_changed", detail)))
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn commit(
+    app: &App,
+    guest: UserId,
+    Found { property, promise, quote }: Found,
+    (wish, once, origin): (&Wish, &Once, &Origin),
+    render: impl Fn(&Reservation) -> Answer,
+) -> Result<Answer, Error> {
+    let tx = app.engine.begin().await?;
+    let claimed = match idempotency::claim(&*tx, once).await? {
+        Claim::Seen(answer) => return Ok(answer),
+        Claim::Mine(claimed) => claimed,
+    };
+    let now = tx.now().await?;
+    let unit = nights::choose(&tx, &property, &promise.offer.stay).await?;
+    let quote = match quote {
+        Some(quote) => {
+            still_stands(&quote, now)?;
+            quote.id
+        }
+        None => {
+            let quote = quoting::row(guest, property.id, &promise, (now, app.market.timers.quote_until(now)));
+            quotes::create(&*tx, &quote).await?;
+            quote.id
+        }
+    };
+    let provider =
+        app.ports.gateway.provider().parse().map_err(|_| Error::Broken("the gateway has no name of ours".into()))?;
+    let terms = terms(app, guest, (&property, promise, quote), (unit, provider, &wish.method), now)?;
+    let booking = terms.booking;
+    match tx.start::<Booking>(run_of(booking), &booking.to_string(), &terms, origin).await {
+        Err(TurnError::Taken(conflict)) => return Err(Error::Taken(conflict)),
+        moved => moved?,
+    };
+    annotate(&tx, guest, booking, wish).await?;
+    let reservation = view::within(&tx, Asking::Person(guest), booking, now).await?;
+    let answer = render(&reservation);
+    claimed.keep(&*tx, &answer, app.wall()).await?;
+    tx.commit().await?;
+    Ok(answer)
+}
+
+fn terms(
+    app: &App,
+    guest: UserId,
+    (property, promise, quote): (&Property, Promise, QuoteId),
+    (unit, provider, method): (UnitId, Provider, &str),
+    now: Timestamp,
+) -> Result<Terms, Error> {
+    let Promise { offer, instant_book } = promise;
+    let tax = Jurisdiction::parse(&property.listing.place.country);
+    let windows = app.market.timers.windows(&offer, now);
+    Ok(Terms {
+        booking: BookingId::mint(now, rand::random()),
+        property: property.id,
+        units: vec![unit],
+        guest,
+        host: property.host,
+        quote,
+        mode: if instant_book { Mode::Instant } else { Mode::Request },
+        prep_nights: property.listing.rules.preparation_nights,
+        tax: tax.map_err(|_| Error::Broken("a published home has a country".into()))?,
+        paying: Paying { payment: PaymentId::mint(now, rand::random()), provider, method: method.to_owned() },
+        windows,
+        made_at: now,
+        offer,
+    })
+}
+
+/// The guest's own words are kept beside the run, which never learns them.
+async fn annotate(tx: &Tx, guest: UserId, booking: BookingId, wish: &Wish) -> Result<(), Error> {
+    let Wish { client_reference, message, .. } = wish.clone();
+    if client_reference.is_none() && message.is_none() {
+        return Ok(());
+    }
+    let note = Note { client_reference, message };
+    match bookings::annotate(&**tx, guest, booking, note).await {
+        Ok(_) => Ok(()),
+        Err(error) if classify(&error) == Class::Taken => {
+            Err(Error::refused("client_reference_used", "another booking of yours has this client_reference"))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_be_a_token_is_one() {
+        assert!(check_method("pm_card_ok").is_ok());
+        for wrong in ["", "4242 4242", "pm_\u{1}", &"x".repeat(201)] {
+            assert!(matches!(check_method(wrong), Err(Error::Invalid(_))), "{wrong}");
+        }
+    }
+}

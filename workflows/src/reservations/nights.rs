@@ -1,0 +1,113 @@
+//! Finding nights: a look that costs no write, the look that counts, and a hold whose time is over.
+//!
+//! Neither look is what forbids a double booking: the key of the table is. They make a refusal cheap and helpful.
+
+use domain::{BookingId, Neighbour, Stay, Timestamp, UnitId};
+use engine::{Conflict, Tx};
+use sea_orm::ConnectionTrait;
+use store::nights::{self, FARTHEST, Taken};
+use store::properties::{self, Property};
+
+use crate::booking::run_of;
+use crate::{App, Error};
+
+/// A rival's expired holds are given up one after the other; a home has no more than this many in the way.
+const MOST_HOLDS: usize = 100;
+
+/// The units in which the home could take the stay, in ascending order, without a lock and without a write.
+///
+/// A hold that stands in the way but is over by the clock is fired first, as its timer will.
+///
+/// # Errors
+/// [`Error::Taken`] when there is none, with the instant at which a hold in the way ends.
+pub(crate) async fn look(app: &App, property: &Property, stay: &Stay) -> Result<Vec<UnitId>, Error> {
+    for _ in 0..MOST_HOLDS {
+        let free = free_units(app.reader(), property, stay).await?;
+        if !free.is_empty() {
+            return Ok(free);
+        }
+        let now = app.engine.now().await?;
+        let around = around(app.reader(), property, stay).await?;
+        let Some(expired) = expired(&around, now) else { return Err(taken(&around, stay)) };
+        app.engine.fire_due(run_of(expired)).await?;
+    }
+    Err(taken(&[], stay))
+}
+
+/// The first unit in which the home can take the stay, behind the lock of its calendar.
+///
+/// # Errors
+/// [`Error::Taken`] when there is none.
+pub(crate) async fn choose(tx: &Tx, property: &Property, stay: &Stay) -> Result<UnitId, Error> {
+    nights::lock_calendar(&**tx, property.id).await?;
+    let free = free_units(&**tx, property, stay).await?;
+    match free.first() {
+        Some(unit) => Ok(*unit),
+        None => Err(taken(&around(&**tx, property, stay).await?, stay)),
+    }
+}
+
+async fn free_units(conn: &impl ConnectionTrait, property: &Property, stay: &Stay) -> Result<Vec<UnitId>, Error> {
+    let units = properties::units(conn, property.id).await?;
+    let neighbours = nights::neighbours(conn, &units, stay).await?;
+    let rules = property.listing.rules;
+    let around = |unit: &UnitId| -> &[Neighbour] { neighbours.get(unit).map_or(&[], Vec::as_slice) };
+    Ok(units.into_iter().filter(|unit| rules.fits_between(stay, around(unit)).is_ok()).collect())
+}
+
+async fn around(conn: &impl ConnectionTrait, property: &Property, stay: &Stay) -> Result<Vec<Taken>, Error> {
+    let reach = chrono::Days::new(FARTHEST.into());
+    Ok(nights::of_property(conn, property.id, stay.check_in() - reach, stay.check_out() + reach).await?)
+}
+
+/// A booking around the stay whose hold is over though its timer has not fired yet.
+fn expired(around: &[Taken], now: Timestamp) -> Option<BookingId> {
+    let over = |taken: &&Taken| taken.hold_expires_at.is_some_and(|until| until <= now);
+    around.iter().find(over).and_then(|taken| taken.booking)
+}
+
+fn taken(around: &[Taken], stay: &Stay) -> Error {
+    let wanted = around.iter().filter(|taken| stay.contains(taken.night));
+    let detail = match wanted.filter_map(|taken| taken.hold_expires_at).min() {
+        Some(until) => {
+            let until = until.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+            format!("some of these nights are held for somebody else, until {until} unless it is confirmed")
+        }
+        None => "some of these nights are taken, or too near to another stay".to_owned(),
+    };
+    Error::Taken(Conflict::over("nights", detail))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn night(date: &str, until: Option<&str>) -> Taken {
+        Taken {
+            unit: UnitId(1),
+            night: date.parse().unwrap(),
+            kind: store::NightKind::Booking,
+            booking: Some(BookingId::from_uuid(uuid::Uuid::from_u128(7))),
+            hold_expires_at: until.map(|until| until.parse().unwrap()),
+        }
+    }
+
+    #[test]
+    fn only_a_hold_that_is_over_is_given_up() {
+        let now = "2027-01-01T12:00:00Z".parse().unwrap();
+        assert!(expired(&[night("2027-02-01", None)], now).is_none());
+        assert!(expired(&[night("2027-02-01", Some("2027-01-01T12:00:00.000001Z"))], now).is_none());
+        assert!(expired(&[night("2027-02-01", Some("2027-01-01T12:00:00Z"))], now).is_some());
+    }
+
+    #[test]
+    fn a_refusal_says_when_to_try_again() {
+        let stay = Stay::parse("2027-02-01".parse().unwrap(), "2027-02-03".parse().unwrap()).unwrap();
+        let said = |around: &[Taken]| match taken(around, &stay) {
+            Error::Taken(conflict) => conflict.detail,
+            other => panic!("{other}"),
+        };
+        assert!(said(&[night("2027-02-01", Some("2027-01-01T12:00:00Z"))]).contains("until 2027-01-01T12:00:00Z"));
+        assert!(!said(&[night("2027-02-09", Some("2027-01-01T12:00:00Z"))]).contains("2027-01-01"));
+    }
+}
