@@ -12,7 +12,7 @@ use crate::booking::{Booking, NoHands};
 use crate::ledger::Poster;
 use crate::mail::{self, Mail, Post};
 use crate::payment::{Cashier, Payment};
-use crate::payout::Payout;
+use crate::payout::{Payout, daily};
 use crate::photo::{Darkroom, Photo};
 
 /// What the processes reach the outside by.
@@ -38,6 +38,7 @@ pub struct Reach {
 #[must_use]
 pub fn registry(reach: Reach) -> Registry {
     let Reach { gateway, mailer, objects, reader, letters, secret, photos } = reach;
+    let provider = gateway.provider().parse().expect("the ledger has an account for every gateway of ours");
     let cashier = Cashier { gateway };
     Registry::new()
         .register::<Booking>(NoHands)
@@ -46,4 +47,5 @@ pub fn registry(reach: Reach) -> Registry {
         .register::<Mail>(Post { mailer, reader, settings: letters, secret })
         .register::<Photo>(Darkroom { objects, limits: photos })
         .facts(Poster)
+        .schedule(daily(provider))
 }
