@@ -2,7 +2,7 @@
 //!
 //! A use case begins its transaction with [`claim`] and ends it with [`Claimed::keep`]:
 //!
-//! ```ignore
+//! ```text
 //! let claimed = match idempotency::claim(&tx, &once).await? {
 //!     Claim::Seen(answer) => return Ok(answer),
 //!     Claim::Mine(claimed) => claimed,

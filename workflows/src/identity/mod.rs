@@ -1,6 +1,6 @@
 //! Who somebody is: accounts, logins, and the keys that vouch for them.
 //!
-//! An account is made by [`register`] and proved by a link; [`login`] opens a session, which [`refresh`] renews and
+//! An account is made by [`register()`] and proved by a link; [`login()`] opens a session, which [`refresh()`] renews and
 //! [`authenticate`] reads from every request. Everything here is measured by real time ([`App::wall`](crate::App::wall)):
 //! a sandbox that moves the business clock signs nobody out.
 

@@ -5,7 +5,7 @@
 //!    └──declined──→ Failed (the money is back on the host's balance; the next date tries again)
 //! ```
 //!
-//! A tick starts one for every host with something left ([`daily`]). The start moves the amount from the host's balance into the payout's own account, in the turn that creates the run: whatever
+//! A tick starts one for every host with something left ([`daily()`]). The start moves the amount from the host's balance into the payout's own account, in the turn that creates the run: whatever
 //! happens then, the same money is never sent twice, and the account is empty again once the gateway has answered.
 
 mod daily;
