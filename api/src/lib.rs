@@ -15,6 +15,7 @@ mod page;
 mod path;
 pub mod problem;
 mod router;
+mod serve;
 mod settings;
 
 pub use body::{Json, Patch};
@@ -27,4 +28,5 @@ pub use page::{Listing, NoFilter, Page, Paging};
 pub use path::{Path, Query};
 pub use problem::Problem;
 pub use router::{document, router};
+pub use serve::serve;
 pub use settings::{Network, NotANetwork, Settings};

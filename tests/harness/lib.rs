@@ -3,15 +3,18 @@
 //! A test that only computes lives beside the code it tests. A test that needs a server lives in `tests/it`, one module per area,
 //! and gets here:
 //! - [`on_both!`] and [`TestDatabase`]: one test body, run on Postgres and on SQLite as two tests, each on a fresh migrated database;
+//! - [`TestApp`]: the product in this process, asked over HTTP, with an outbox instead of the post;
 //! - [`servers`]: private Postgres and Redis servers on free loopback ports, durable as in production, gone when the test is;
 //! - [`program`]: the real `innkeeper` binary as a child process, for tests that kill it;
 //! - [`wait`]: waiting on a condition, never for a time.
 
+pub mod app;
 pub mod database;
 pub mod program;
 pub mod servers;
 pub mod wait;
 
+pub use app::TestApp;
 pub use database::{Backend, TestDatabase};
 
 #[doc(hidden)]

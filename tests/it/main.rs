@@ -4,4 +4,5 @@
 mod engine;
 mod harness_itself;
 mod house;
+mod identity;
 mod store;

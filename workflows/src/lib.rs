@@ -37,4 +37,4 @@ pub use app::{App, Asker, Parts, Ports, WallClock, machine_clock};
 pub use engine::{Conflict, Origin, Refusal};
 pub use error::{Error, Expected, Flaw, NotSignedIn};
 pub use sea_orm::DbErr as StorageError;
-pub use secrecy::SecretString;
+pub use secrecy::{ExposeSecret, SecretString};

@@ -8,7 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use workflows::idempotency::Answer;
 use workflows::identity::{self, Email, Locale, NewAccount, PersonName, anonymous};
-use workflows::{App, SecretString};
+use workflows::{App, ExposeSecret as _, SecretString};
 
 use crate::client::Client;
 use crate::once::{Answered, Command};
@@ -63,7 +63,7 @@ fn letter_sent() -> Answer {
 /// nobody can sign in.
 #[utoipa::path(post, path = "/register", tag = "identity", request_body = Registration, responses((status = 202, body = LetterSent)))]
 async fn register(State(app): State<App>, client: Client, command: Command<Registration>) -> Result<Answered, Problem> {
-    let caller = anonymous(&command.body.email);
+    let caller = anonymous(command.body.email.as_str());
     let (Registration { email, password, name, locale, currency }, once) = command.by(caller);
     let wish = NewAccount { email, password, name, locale, currency };
     Ok(Answered(identity::register(&app, wish, client.asker(), once, letter_sent).await?))
@@ -83,7 +83,8 @@ struct Proof {
 /// The link in the letter works once, for an hour.
 #[utoipa::path(post, path = "/verify-email", tag = "identity", request_body = Proof, responses((status = 204, description = "The address is proved; sign in.")))]
 async fn verify_email(State(app): State<App>, command: Command<Proof>) -> Result<Answered, Problem> {
-    let (Proof { token }, once) = command.by("anon:link");
+    let caller = anonymous(command.body.token.expose_secret());
+    let (Proof { token }, once) = command.by(caller);
     Ok(Answered(identity::verify_email(&app, token, once, || Answer::empty(204)).await?))
 }
 
@@ -101,7 +102,7 @@ struct Resend {
 /// The answer does not tell whether the address has an account or is proved already.
 #[utoipa::path(post, path = "/verify-email/resend", tag = "identity", request_body = Resend, responses((status = 202, body = LetterSent)))]
 async fn resend(State(app): State<App>, client: Client, command: Command<Resend>) -> Result<Answered, Problem> {
-    let caller = anonymous(&command.body.email);
+    let caller = anonymous(command.body.email.as_str());
     let (Resend { email }, once) = command.by(caller);
     Ok(Answered(identity::resend(&app, email, client.asker(), once, letter_sent).await?))
 }

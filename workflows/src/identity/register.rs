@@ -207,8 +207,9 @@ async fn write(app: &App, tx: &Tx, letter: Letter, user: &User, asker: &Asker) -
     Ok(())
 }
 
-/// Whom a key of somebody who is not signed in belongs to: the address it is about, not readable in the table.
+/// Whom an idempotency key of somebody who is not signed in belongs to: the address or the link it comes with, not readable
+/// in the table.
 #[must_use]
-pub fn anonymous(email: &Email) -> String {
-    format!("anon:{}", hex::encode(&Sha256::digest(email.as_str())[..16]))
+pub fn anonymous(what: &str) -> String {
+    format!("anon:{}", hex::encode(&Sha256::digest(what)[..16]))
 }
