@@ -5,4 +5,5 @@ mod engine;
 mod harness_itself;
 mod house;
 mod identity;
+mod processes;
 mod store;

@@ -35,6 +35,9 @@ use steps::{authorized, back, captured, declined, refund, tell, void, voided};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Payment;
 
+/// Tries at something that must happen: two days of them, at five minutes on average.
+pub(crate) const PATIENT: i32 = 600;
+
 /// The run of a payment is the payment.
 #[must_use]
 pub const fn run_of(payment: domain::PaymentId) -> RunId {
@@ -135,8 +138,10 @@ impl Workflow for Payment {
         matches!(effect, Effect::Authorize).then(unavailable)
     }
 
-    fn policy(_: &Effect) -> Policy {
-        Policy::on("payments")
+    /// A card is tried for about as long as the nights are held; everything else must happen, so an outage of days is sat out.
+    fn policy(effect: &Effect) -> Policy {
+        let attempts = if *effect == Effect::Authorize { 12 } else { PATIENT };
+        Policy::on("payments").attempts(attempts)
     }
 
     fn request(due: &Due, effect: &Effect) -> Option<String> {

@@ -74,7 +74,7 @@ impl Workflow for Payout {
     }
 
     fn policy(Effect::Send: &Effect) -> Policy {
-        Policy::on("payments")
+        Policy::on("payments").attempts(crate::payment::PATIENT)
     }
 
     fn request(payable: &Payable, Effect::Send: &Effect) -> Option<String> {

@@ -1,0 +1,7 @@
+//! The processes on the real engine, both storages and the sandbox gateway: what the pure tests promise, seen from outside.
+
+mod letters;
+mod market;
+mod money;
+mod nights;
+mod photos;
