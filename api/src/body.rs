@@ -19,6 +19,11 @@ pub(crate) const MAX_BYTES: usize = 64 * 1024;
 /// How long a body may take to arrive.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
+/// The body of a command that has nothing to say: absent or `{}`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
 /// A JSON body, in either direction.
 ///
 /// A type that is read must say `#[serde(deny_unknown_fields)]`; a test holds every body of the document to it.

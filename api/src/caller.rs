@@ -69,6 +69,24 @@ where
     }
 }
 
+/// Whoever is signed in, or nobody: for what everybody may see and its owner sees more of. A bad token is still refused.
+#[derive(Debug, Clone)]
+pub struct MaybeCaller(pub Option<Caller>);
+
+impl<S: Send + Sync> FromRequestParts<S> for MaybeCaller
+where
+    App: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        if !parts.headers.contains_key(header::AUTHORIZATION) {
+            return Ok(Self(None));
+        }
+        Caller::from_request_parts(parts, state).await.map(|caller| Self(Some(caller)))
+    }
+}
+
 fn bearer(parts: &Parts) -> Option<&str> {
     let mut sent = parts.headers.get_all(header::AUTHORIZATION).iter();
     let (one, None) = (sent.next()?, sent.next()) else { return None };

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use domain::Timestamp;
 use engine::{ClockError, Refusal, Settling};
 use integrations::objects::{LocalObjects, UploadGrant, UploadRefused};
-use integrations::payments::IntentStatus;
-use integrations::payments::sandbox::{GuestAnswer, SandboxGateway};
+pub use integrations::payments::IntentStatus;
+pub use integrations::payments::sandbox::GuestAnswer;
+use integrations::payments::sandbox::SandboxGateway;
 
 use crate::{App, Error};
 

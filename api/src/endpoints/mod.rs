@@ -7,13 +7,22 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::router::Api;
 
+mod bookings;
 mod health;
 mod jwks;
 mod login;
+mod notifications;
+mod payments;
+mod payouts;
 mod profile;
+mod properties;
+mod quotes;
 mod reference;
 mod registration;
+mod sandbox;
+mod search;
 mod sessions;
+mod webhooks;
 
 /// Every route of the API, with its documentation.
 pub(crate) fn all() -> OpenApiRouter<Api> {
@@ -22,6 +31,15 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         login::routes,
         sessions::routes,
         profile::routes,
+        properties::routes,
+        search::routes,
+        quotes::routes,
+        bookings::routes,
+        payments::routes,
+        payouts::routes,
+        notifications::routes,
+        webhooks::routes,
+        sandbox::routes,
         jwks::routes,
         health::routes,
         reference::routes,

@@ -13,4 +13,4 @@ pub use answer::{Command, Outlook, Sent, command, preview};
 pub(crate) use make::check_method;
 pub use make::{Basis, Wish, make};
 pub use timeline::{Actor, Entry, Inside, timeline};
-pub use view::{Asking, Reservation, Side, list, one};
+pub use view::{Asking, Reservation, Side, called, list, one};

@@ -146,3 +146,11 @@ pub async fn list(
         Side::Either => bookings::list_of_party(app.reader(), person, status, &page).await?,
     })
 }
+
+/// The booking that a guest's own system calls so, if there is one.
+///
+/// # Errors
+/// When the database fails.
+pub async fn called(app: &App, guest: UserId, reference: &str) -> Result<Vec<Row>, Error> {
+    Ok(bookings::by_client_reference(app.reader(), guest, reference).await?.into_iter().collect())
+}
