@@ -10,8 +10,10 @@ use std::time::Duration;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::Semaphore;
 
 use super::seal::random;
 use crate::{Error, Flaw};
@@ -21,128 +23,16 @@ const MAX_CHARS: usize = 256;
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The words that most guesses are made of; a password that is little more than one of them is refused.
-const WORN_OUT: &[&str] = &[
-    "abc",
-    "access",
-    "admin",
-    "airbnb",
-    "amanda",
-    "andrea",
-    "andrew",
-    "angel",
-    "anthony",
-    "apple",
-    "ashley",
-    "asdf",
-    "asdfgh",
-    "asdfghjkl",
-    "austin",
-    "banana",
-    "baseball",
-    "batman",
-    "biteme",
-    "blink",
-    "buster",
-    "butterfly",
-    "cameron",
-    "changeme",
-    "charlie",
-    "cheese",
-    "chelsea",
-    "chicken",
-    "chocolate",
-    "computer",
-    "cookie",
-    "daniel",
-    "default",
-    "diamond",
-    "dragon",
-    "eminem",
-    "football",
-    "forever",
-    "freedom",
-    "fuckyou",
-    "george",
-    "ginger",
-    "google",
-    "guest",
-    "hannah",
-    "harley",
-    "hello",
-    "hockey",
-    "host",
-    "hunter",
-    "iloveyou",
-    "innkeeper",
-    "internet",
-    "jasmine",
-    "jennifer",
-    "jessica",
-    "jordan",
-    "joshua",
-    "justin",
-    "killer",
-    "letmein",
-    "liverpool",
-    "login",
-    "london",
-    "love",
-    "lovely",
-    "maggie",
-    "marina",
-    "martin",
-    "master",
-    "matrix",
-    "matthew",
-    "merlin",
-    "michael",
-    "michelle",
-    "monkey",
-    "monster",
-    "mustang",
-    "nicole",
-    "ninja",
-    "orange",
-    "passw",
-    "password",
-    "passwort",
-    "pepper",
-    "pokemon",
-    "princess",
-    "purple",
-    "qazwsx",
-    "qwer",
-    "qwert",
-    "qwerty",
-    "qwertyuiop",
-    "qwertz",
-    "ranger",
-    "robert",
-    "root",
-    "samsung",
-    "secret",
-    "shadow",
-    "silver",
-    "soccer",
-    "sophie",
-    "starwars",
-    "summer",
-    "sunshine",
-    "superman",
-    "test",
-    "thomas",
-    "thunder",
-    "tigger",
-    "trustno",
-    "welcome",
-    "whatever",
-    "william",
-    "winter",
-    "yankees",
-    "zaq",
-    "zxcvbn",
-    "zxcvbnm",
-];
+const WORN_OUT: &str = "\
+    abc access admin airbnb amanda andrea andrew angel anthony apple ashley asdf asdfgh asdfghjkl austin banana \
+    baseball batman biteme blink buster butterfly cameron changeme charlie cheese chelsea chicken chocolate \
+    computer cookie daniel default diamond dragon eminem football forever freedom fuckyou george ginger google \
+    guest hannah harley hello hockey host hunter iloveyou innkeeper internet jasmine jennifer jessica jordan \
+    joshua justin killer letmein liverpool login london love lovely maggie marina martin master matrix matthew \
+    merlin michael michelle monkey monster mustang nicole ninja orange passw password passwort pepper pokemon \
+    princess purple qazwsx qwer qwert qwerty qwertyuiop qwertz ranger robert root samsung secret shadow silver \
+    soccer sophie starwars summer sunshine superman test thomas thunder tigger trustno welcome whatever william \
+    winter yankees zaq zxcvbn zxcvbnm";
 
 /// Says what is wrong with a password that somebody wants; `known` are words that an attacker would try first.
 pub(crate) fn flaw(password: &SecretString, known: &[&str]) -> Option<Flaw> {
@@ -165,7 +55,7 @@ fn is_guessed_first(password: &str, known: &[&str]) -> bool {
     let words = [letters(bare), letters(&bare.chars().map(unmasked).collect::<String>())];
     let known: Vec<String> =
         known.iter().map(|word| letters(&word.to_lowercase())).filter(|word| word.len() > 2).collect();
-    let worn = |word: &str| WORN_OUT.contains(&word) || known.iter().any(|known| known == word);
+    let worn = |word: &str| WORN_OUT.split(' ').any(|worn| worn == word) || known.iter().any(|known| known == word);
     is_a_run(&lower.chars().collect::<Vec<_>>()) || words.iter().any(|word| worn(word) || is_a_pair(word, worn))
 }
 
@@ -205,12 +95,16 @@ fn is_a_run(chars: &[char]) -> bool {
 #[derive(Debug, Clone)]
 pub(crate) struct Hasher {
     room: Arc<Semaphore>,
-    nobody: Arc<OnceCell<String>>,
+    /// What a password for nobody is checked against: no password has this hash, and checking costs what it always costs.
+    nobody: Arc<str>,
 }
 
 impl Hasher {
     pub(crate) fn new(at_once: usize) -> Self {
-        Self { room: Arc::new(Semaphore::new(at_once.max(1))), nobody: Arc::default() }
+        let part = |bytes: &[u8]| STANDARD_NO_PAD.encode(bytes);
+        let (salt, digest) = (part(&random::<16>()), part(&random::<32>()));
+        let nobody = format!("$argon2id$v=19$m=19456,t=2,p=1${salt}${digest}").into();
+        Self { room: Arc::new(Semaphore::new(at_once.max(1))), nobody }
     }
 
     /// The hash to store.
@@ -221,21 +115,13 @@ impl Hasher {
     /// Whether this is the password; without a stored hash it takes as long and says no.
     pub(crate) async fn verify(&self, password: SecretString, stored: Option<String>) -> Result<bool, Error> {
         let exists = stored.is_some();
-        let hash = match stored {
-            Some(hash) => hash,
-            None => self.nobodys_hash().await?,
-        };
+        let hash = stored.unwrap_or_else(|| self.nobody.to_string());
         let matches = self.in_turn(move || {
             let parsed =
                 PasswordHash::new(&hash).map_err(|_| Error::Broken("a stored password hash cannot be read".into()))?;
             Ok::<_, Error>(argon2().verify_password(password.expose_secret().as_bytes(), &parsed).is_ok())
         });
         Ok(matches.await?? && exists)
-    }
-
-    async fn nobodys_hash(&self) -> Result<String, Error> {
-        let make = || self.hash(SecretString::from(hex::encode(random::<16>())));
-        self.nobody.get_or_try_init(make).await.cloned()
     }
 
     async fn in_turn<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Error> {
@@ -333,5 +219,27 @@ mod tests {
         assert_ne!(stored, hasher.hash(secret(&long)).await.unwrap());
         let unreadable = hasher.verify(secret(&long), Some("?".into())).await;
         assert!(matches!(unreadable, Err(Error::Broken(_))));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_crowd_is_hashed_a_few_at_a_time_or_turned_away() {
+        let hasher = Hasher::new(1);
+        assert!(!is_outdated(&hasher.nobody), "nobody's password costs what everybody's does");
+        let began = std::time::Instant::now();
+        let held = Arc::clone(&hasher.room).acquire_owned().await.unwrap();
+        let crowd: Vec<_> = (0..200)
+            .map(|_| {
+                tokio::spawn({
+                    let hasher = hasher.clone();
+                    async move { hasher.verify(secret("a guess"), None).await }
+                })
+            })
+            .collect();
+        for turned_away in crowd {
+            assert!(matches!(turned_away.await.unwrap(), Err(Error::Busy(_))));
+        }
+        assert!(began.elapsed() < 2 * PATIENCE, "nobody queues for longer than our patience");
+        drop(held);
+        assert!(!hasher.verify(secret("a guess"), None).await.unwrap(), "the pool is whole again");
     }
 }
