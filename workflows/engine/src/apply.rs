@@ -37,6 +37,8 @@ pub(crate) struct Applied {
     pub(crate) leases: Vec<Lease>,
     /// Queues with work that this process did not take itself.
     pub(crate) ring: BTreeSet<&'static str>,
+    /// The workflows whose runs kept a fact that found no place, once per fact.
+    pub(crate) unexpected: Vec<&'static str>,
 }
 
 /// Takes the inputs in, in order, within the caller's transaction.
@@ -56,8 +58,9 @@ pub(crate) async fn apply(core: &Core, tx: &Tx, inputs: &[Input], again: bool) -
     {
         return Err(Failure::NotAlone(draft.row.id));
     }
+    let unexpected = std::mem::take(&mut group.unexpected);
     let (leases, ring) = group.write(tx).await?;
-    Ok(Applied { verdicts, leases, ring })
+    Ok(Applied { verdicts, leases, ring, unexpected })
 }
 
 fn ask(inputs: &[Input], again: bool) -> Ask {
@@ -82,11 +85,20 @@ struct Group<'a> {
     /// Fenced work that is done although its run did not move (an event that came before, a child that exists).
     settled: Vec<crate::WorkId>,
     seen_here: HashSet<(RunId, String)>,
+    unexpected: Vec<&'static str>,
 }
 
 impl<'a> Group<'a> {
     fn new(core: &'a Core, loaded: Loaded, again: bool) -> Self {
-        Self { core, loaded, again, drafts: BTreeMap::new(), settled: vec![], seen_here: HashSet::new() }
+        Self {
+            core,
+            loaded,
+            again,
+            drafts: BTreeMap::new(),
+            settled: vec![],
+            seen_here: HashSet::new(),
+            unexpected: vec![],
+        }
     }
 
     fn take(&mut self, input: &Input) -> Result<Verdict, Spoiled> {
@@ -161,7 +173,15 @@ impl<'a> Group<'a> {
             self.drafts.insert(input.run, Draft::of(process.clone(), row.clone(), timers));
         }
         let draft = self.drafts.get_mut(&input.run).expect("it was there or just inserted");
-        draft.take(input, tries.as_ref(), self.loaded.now)
+        let verdict = draft.take(input, tries.as_ref(), self.loaded.now)?;
+        if let Verdict::Moved(moved) = &verdict
+            && moved.unexpected
+        {
+            let workflow = self.core.registry.get(&draft.row.workflow).map_or("unknown", |process| process.name());
+            tracing::error!(run.id = %moved.run, workflow, state = moved.state, "a fact found no place in its run; it is kept and the run is flagged");
+            self.unexpected.push(workflow);
+        }
+        Ok(verdict)
     }
 
     async fn write(mut self, tx: &Tx) -> Result<(Vec<Lease>, BTreeSet<&'static str>), Failure> {

@@ -30,6 +30,20 @@ pub struct Databases {
     pub(crate) write: DatabaseConnection,
     pub(crate) writer: DatabaseConnection,
     pub(crate) read: DatabaseConnection,
+    pub(crate) heart: DatabaseConnection,
+}
+
+/// How full a pool is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolView {
+    /// Which pool.
+    pub pool: &'static str,
+    /// Connections it may open.
+    pub most: u32,
+    /// Connections that nobody uses.
+    pub idle: u32,
+    /// Connections in use.
+    pub in_use: u32,
 }
 
 impl Databases {
@@ -74,7 +88,11 @@ impl Databases {
                 ("idle_in_transaction_session_timeout", "15s"),
             ])
         });
+        // The heartbeat must not wait behind requests; it opens its connection in whichever runtime beats.
+        let mut heart = open(1);
+        heart.connect_lazy(true).map_sqlx_postgres_opts(|o| o.application_name("innkeeper heart"));
         Ok(Self {
+            heart: Database::connect(heart).await?,
             write: Database::connect(write).await?,
             writer: Database::connect(writer).await?,
             read: Database::connect(read).await?,
@@ -100,7 +118,8 @@ impl Databases {
             options
         };
         let write = Database::connect(open(1, false)).await?;
-        Ok(Self { writer: write.clone(), write, read: Database::connect(open(pools.read, true)).await? })
+        let read = Database::connect(open(pools.read, true)).await?;
+        Ok(Self { heart: write.clone(), writer: write.clone(), write, read })
     }
 
     /// The pool for reads.
@@ -115,11 +134,35 @@ impl Databases {
         &self.write
     }
 
+    /// How full the pools are; on SQLite one connection does all the writing.
+    #[must_use]
+    pub fn pools(&self) -> Vec<PoolView> {
+        match self.backend() {
+            DbBackend::Sqlite => vec![view("write", &self.write), view("read", &self.read)],
+            _ => vec![view("write", &self.write), view("writer", &self.writer), view("read", &self.read)],
+        }
+    }
+
     /// Which database this is.
     #[must_use]
     pub fn backend(&self) -> DbBackend {
         self.write.get_database_backend()
     }
+}
+
+fn view(name: &'static str, db: &DatabaseConnection) -> PoolView {
+    let (most, size, idle) = match db.get_database_backend() {
+        DbBackend::Sqlite => {
+            let pool = db.get_sqlite_connection_pool();
+            (pool.options().get_max_connections(), pool.size(), pool.num_idle())
+        }
+        _ => {
+            let pool = db.get_postgres_connection_pool();
+            (pool.options().get_max_connections(), pool.size(), pool.num_idle())
+        }
+    };
+    let idle = u32::try_from(idle).unwrap_or(u32::MAX).min(size);
+    PoolView { pool: name, most, idle, in_use: size - idle }
 }
 
 fn base(url: &str, size: u32, pools: Pools) -> ConnectOptions {

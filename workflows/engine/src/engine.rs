@@ -142,6 +142,14 @@ impl Engine {
         Ok(now)
     }
 
+    /// The lease clock: the database's own time, which no sandbox moves.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn real_now(&self) -> Result<Timestamp, DbErr> {
+        Ok(crate::storage::instant(crate::tx::clocks(&self.core.db.read).await?.1))
+    }
+
     /// Has an input committed by the writer, together with whatever else is waiting.
     ///
     /// # Errors

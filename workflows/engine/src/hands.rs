@@ -117,8 +117,8 @@ impl Hands {
 
     /// How much each queue could take now.
     pub(crate) fn rooms(&self) -> Vec<(&'static str, i32)> {
-        let free = |s: &Semaphore| i32::try_from(s.available_permits()).unwrap_or(i32::MAX);
-        self.queues.iter().map(|(queue, (s, _))| (*queue, free(s))).filter(|(_, free)| *free > 0).collect()
+        let free = |queue| i32::try_from(self.free(queue)).unwrap_or(i32::MAX);
+        self.queues.keys().map(|queue| (*queue, free(queue))).filter(|(_, free)| *free > 0).collect()
     }
 
     /// Queues with their room, for metrics and for setting up workers.
@@ -132,6 +132,19 @@ impl Hands {
         self.held.lock().insert(fence.work, fence.attempt);
         room.held = Some((Arc::clone(&self.held), fence));
         Lease { row, _room: room }
+    }
+
+    /// Takes nothing more: from here on what is due is for others, and room once given back is gone.
+    pub fn close(&self) {
+        for (semaphore, _) in self.queues.values() {
+            semaphore.close();
+        }
+    }
+
+    /// How much this queue could take now; none once the hands are closed.
+    #[must_use]
+    pub fn free(&self, queue: &str) -> usize {
+        self.queues.get(queue).filter(|(s, _)| !s.is_closed()).map_or(0, |(s, _)| s.available_permits())
     }
 
     /// Sends a lease on its way to whoever calls [`Hands::next`].

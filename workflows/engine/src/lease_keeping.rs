@@ -7,8 +7,17 @@ use crate::operate;
 use crate::storage::schema::LEASED;
 use crate::storage::{self, Claim, real_clock, statement, work_id};
 use sea_orm::{ConnectionTrait, DbErr};
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
+
+/// What a claim brought.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claimed {
+    /// Leases that are on their way to whoever calls [`Hands::next`].
+    pub count: usize,
+    /// Queues whose room was used up: there may be more waiting in them.
+    pub more: BTreeSet<&'static str>,
+}
 
 impl Engine {
     /// Says that this process is alive. Once a second, from a connection of its own.
@@ -16,7 +25,7 @@ impl Engine {
     /// # Errors
     /// When the database fails; the next beat tries again.
     pub async fn beat(&self) -> Result<(), DbErr> {
-        let db = &self.core.db.write;
+        let db = &self.core.db.heart;
         let backend = db.get_database_backend();
         let real = real_clock(backend);
         let sql = format!(
@@ -105,7 +114,8 @@ impl Engine {
         Ok(unknown)
     }
 
-    /// Frees everything in this process's name, at the end of a drain: nobody has to wait for its heartbeat to grow old.
+    /// Frees everything in this process's name, at the end of a drain: nobody has to wait for its heartbeat to grow old, and the
+    /// others hear of it at once.
     ///
     /// # Errors
     /// When the database fails.
@@ -121,6 +131,9 @@ impl Engine {
         let freed =
             db.execute_raw(statement(backend, &sql, vec![LEASED.into(), process.into()])).await?.rows_affected();
         db.execute_raw(statement(backend, "delete from workflow_process where id = $1", vec![process.into()])).await?;
+        if freed > 0 {
+            self.core.bell.ring(&self.core.hands.queues().map(|(queue, _)| queue).collect());
+        }
         Ok(freed)
     }
 
@@ -129,10 +142,19 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn claim(&self) -> Result<usize, DbErr> {
+        Ok(self.claim_due().await?.count)
+    }
+
+    /// As [`Engine::claim`], and says which queues may have more than there was room for.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn claim_due(&self) -> Result<Claimed, DbErr> {
         let hands: &Hands = &self.core.hands;
         let rooms = hands.rooms();
+        let mut more: BTreeSet<_> = hands.queues().map(|(queue, _)| queue).collect();
         if rooms.is_empty() {
-            return Ok(0);
+            return Ok(Claimed { count: 0, more });
         }
         // Permits first: a claim must never find the room taken by a commit that came in between.
         let mut places = Vec::new();
@@ -156,7 +178,11 @@ impl Engine {
                     core.hands.deliver(lease);
                 }
             }
-            Ok(count)
+            // A place that was not needed: the queue has no more for us.
+            places.iter().filter(|(_, rooms)| !rooms.is_empty()).for_each(|(queue, _)| {
+                more.remove(queue);
+            });
+            Ok(Claimed { count, more })
         })
         .await
     }

@@ -75,12 +75,13 @@ mod writer;
 
 pub use bell::Ring;
 pub use clock::{ClockError, Mirror, Settling};
-pub use databases::{Databases, Pools};
+pub use databases::{Databases, PoolView, Pools};
 pub use engine::{Engine, Settings, detached};
 pub use event::{EventKey, Fence, Input, Manner, Moved, Origin, Verdict, What};
 pub use fault::Fault;
 pub use hands::{Hands, Lease};
 pub use id::{RunId, WorkId};
+pub use lease_keeping::Claimed;
 pub use observe::{Ended, Observe, Tried, Unobserved};
 pub use operate::{Depth, RunView, TurnView, WorkView};
 pub use policy::{DEFAULT_QUEUE, ENGINE_QUEUE, Policy, Queue};

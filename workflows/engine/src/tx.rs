@@ -1,6 +1,6 @@
 //! A caller's own transaction that turns can share: business rows, turns and the stored answer commit together or not at all.
 
-use crate::apply::{Failure, apply};
+use crate::apply::{Applied, Failure, apply};
 use crate::engine::Core;
 use crate::event::{EventKey, Input, Manner, Origin, Verdict, What};
 use crate::hands::Lease;
@@ -27,6 +27,7 @@ pub struct Tx {
 struct After {
     leases: Vec<Lease>,
     ring: BTreeSet<&'static str>,
+    unexpected: Vec<&'static str>,
 }
 
 /// Why a turn did not happen; the transaction must be dropped, except after a refusal that the caller can live with.
@@ -165,15 +166,18 @@ impl Tx {
     /// As the verdict says.
     pub async fn take(&self, input: Input) -> Result<Moved, TurnError> {
         let applied = apply(&self.core, self, std::slice::from_ref(&input), false).await?;
-        self.remember(applied.leases, applied.ring);
-        let verdict = applied.verdicts.into_iter().next().expect("one input has one verdict");
+        let verdict = self.remember(applied).into_iter().next().expect("one input has one verdict");
         TurnError::of(verdict)
     }
 
-    pub(crate) fn remember(&self, leases: Vec<Lease>, ring: BTreeSet<&'static str>) {
+    /// Keeps for after the commit what only a commit makes true, and hands back the verdicts.
+    pub(crate) fn remember(&self, applied: Applied) -> Vec<Verdict> {
+        let Applied { verdicts, leases, ring, unexpected } = applied;
         let mut after = self.after.lock().unwrap_or_else(PoisonError::into_inner);
         after.leases.extend(leases);
         after.ring.extend(ring);
+        after.unexpected.extend(unexpected);
+        verdicts
     }
 
     /// Commits, then hands leased work to this process and rings for the rest.
@@ -182,7 +186,7 @@ impl Tx {
     /// When the commit fails; after a lost connection its outcome is open, and the event keys tell on the next try.
     pub async fn commit(self) -> Result<(), DbErr> {
         let Self { inner, core, after } = self;
-        let After { leases, ring } = after.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let After { leases, ring, unexpected } = after.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (early, late) = leases.into_iter().partition::<Vec<_>, _>(|_| faults::planted("effect_before_commit"));
         early.into_iter().for_each(|lease| core.hands.deliver(lease));
         faults::point("before_commit");
@@ -190,6 +194,7 @@ impl Tx {
         faults::point("after_commit");
         late.into_iter().for_each(|lease| core.hands.deliver(lease));
         core.bell.ring(&ring);
+        unexpected.into_iter().for_each(|workflow| core.observer.unexpected(workflow));
         Ok(())
     }
 }

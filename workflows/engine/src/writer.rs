@@ -74,7 +74,7 @@ fn commit(core: &Arc<Core>, mut group: Vec<Item>, mut again: bool) -> BoxFuture<
         while !group.is_empty() {
             let inputs: Vec<Input> = group.iter().map(|item| item.input.clone()).collect();
             let failure = match attempt(core, &inputs, again).await {
-                Ok(verdicts) => return answer(core, group, verdicts),
+                Ok(verdicts) => return answer(group, verdicts),
                 Err(failure) => failure,
             };
             match meet(core, failure, group, &mut again).await {
@@ -160,20 +160,14 @@ async fn attempt(core: &Arc<Core>, inputs: &[Input], again: bool) -> Result<Vec<
     let began = Instant::now();
     let tx = Tx::new(begin(&core.db.writer).await?, Arc::clone(core));
     let applied = apply(core, &tx, inputs, again).await?;
-    tx.remember(applied.leases, applied.ring);
+    let verdicts = tx.remember(applied);
     tx.commit().await?;
     core.observer.committed(inputs.len(), began.elapsed());
-    Ok(applied.verdicts)
+    Ok(verdicts)
 }
 
-fn answer(core: &Core, group: Vec<Item>, verdicts: Vec<Verdict>) {
+fn answer(group: Vec<Item>, verdicts: Vec<Verdict>) {
     for (item, verdict) in group.into_iter().zip(verdicts) {
-        if let Verdict::Moved(moved) = &verdict
-            && moved.unexpected
-        {
-            core.observer.unexpected(&moved.state);
-            tracing::error!(run.id = %moved.run, state = moved.state, "a fact found no place in its run; it is kept and the run is flagged");
-        }
         let _ = item.answer.send(Ok(verdict));
     }
 }
