@@ -295,3 +295,14 @@ pub async fn retire_key(conn: &impl ConnectionTrait, kid: &str, at: Timestamp) -
         .filter(signing_key::Column::Kid.eq(kid));
     Ok(update.exec(conn).await?.rows_affected == 1)
 }
+
+/// Forgets the logins that ended before that instant, by themselves or revoked, and says how many.
+pub async fn forget_before(conn: &impl ConnectionTrait, instant: Timestamp) -> std::result::Result<u64, DbErr> {
+    use session::Column;
+    let instant = Micros::from(instant);
+    let ended = Condition::any()
+        .add(Column::ExpiresAt.lt(instant))
+        .add(Column::IdleExpiresAt.lt(instant))
+        .add(Column::RevokedAt.lt(instant));
+    Ok(session::Entity::delete_many().filter(ended).exec(conn).await?.rows_affected)
+}

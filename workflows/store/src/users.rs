@@ -259,3 +259,12 @@ pub async fn use_verification(
         .await?;
     Ok(used.first().map(|link| UserId::from_uuid(link.user_id)))
 }
+
+/// Forgets the links that were good until some time before that instant, and says how many.
+pub async fn forget_verifications_before(
+    conn: &impl ConnectionTrait,
+    instant: Timestamp,
+) -> std::result::Result<u64, DbErr> {
+    let old = email_verification::Column::ExpiresAt.lt(Micros::from(instant));
+    Ok(email_verification::Entity::delete_many().filter(old).exec(conn).await?.rows_affected)
+}
