@@ -7,3 +7,4 @@ mod house;
 mod identity;
 mod processes;
 mod store;
+mod worker;

@@ -1,0 +1,169 @@
+//! The series, one field each: name, help and labels in one place.
+
+use prometheus::core::Collector;
+use prometheus::{
+    Error, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry,
+};
+
+/// From a loopback answer to the longest time limit.
+const SECONDS: &[f64] = &[0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 30.0, 60.0];
+/// A wait can be long: a queue that stands.
+const WAITS: &[f64] = &[0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 1800.0];
+const COMMITS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
+const TURNS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0];
+
+pub(super) struct Series {
+    pub(super) depth: IntGaugeVec,
+    pub(super) oldest: GaugeVec,
+    pub(super) wait: HistogramVec,
+    pub(super) duration: HistogramVec,
+    pub(super) tries: IntCounterVec,
+    pub(super) retries: IntCounterVec,
+    pub(super) parked: IntCounterVec,
+    pub(super) unexpected: IntCounterVec,
+    pub(super) rescued: IntCounter,
+    pub(super) reclaimed: IntCounter,
+    pub(super) commit_turns: Histogram,
+    pub(super) commit_duration: Histogram,
+    pub(super) splits: IntCounter,
+    pub(super) sealed: IntCounter,
+    pub(super) pool: IntGaugeVec,
+    pub(super) pool_limit: IntGaugeVec,
+    pub(super) held: IntGauge,
+    pub(super) beat_age: Gauge,
+    pub(super) restarts: IntCounterVec,
+    pub(super) redis_up: IntGauge,
+    pub(super) forgotten: IntCounterVec,
+    pub(super) gather_failures: IntCounter,
+}
+
+/// Registers what it hands out.
+struct Desk<'a>(&'a Registry);
+
+impl Desk<'_> {
+    fn with<C: Collector + Clone + 'static>(&self, made: Result<C, Error>) -> Result<C, Error> {
+        let collector = made?;
+        self.0.register(Box::new(collector.clone()))?;
+        Ok(collector)
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, Error> {
+        self.with(IntCounterVec::new(Opts::new(name, help), labels))
+    }
+
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, Error> {
+        self.with(IntCounter::new(name, help))
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, Error> {
+        self.with(IntGaugeVec::new(Opts::new(name, help), labels))
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, Error> {
+        self.with(Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets.to_vec())))
+    }
+
+    fn histograms(&self, options: HistogramOpts, labels: &[&str]) -> Result<HistogramVec, Error> {
+        self.with(HistogramVec::new(options, labels))
+    }
+}
+
+impl Series {
+    pub(super) fn register(registry: &Registry) -> Result<Self, Error> {
+        let desk = Desk(registry);
+        let wait =
+            HistogramOpts::new("innkeeper_work_wait_seconds", "From the instant an effect was due to its claim.");
+        let took = HistogramOpts::new("innkeeper_work_duration_seconds", "From an effect's claim to its conclusion.");
+        let oldest = Opts::new("innkeeper_work_oldest_age_seconds", "Age of the oldest piece of work that is due.");
+        Ok(Self {
+            depth: desk.gauges(
+                "innkeeper_work_depth",
+                "Work by queue and standing: ready, scheduled, leased or parked.",
+                &["queue", "standing"],
+            )?,
+            oldest: desk.with(GaugeVec::new(oldest, &["queue"]))?,
+            wait: desk.histograms(wait.buckets(WAITS.to_vec()), &["queue"])?,
+            duration: desk.histograms(took.buckets(SECONDS.to_vec()), &["workflow", "effect"])?,
+            tries: desk.counters(
+                "innkeeper_work_tries_total",
+                "Tries at effects by how they ended: done, retried, parked or refused.",
+                &["workflow", "effect", "outcome"],
+            )?,
+            retries: desk.counters(
+                "innkeeper_work_retries_total",
+                "Tries that failed and are made again, by class of failure.",
+                &["queue", "class"],
+            )?,
+            parked: desk.counters(
+                "innkeeper_work_parked_total",
+                "Effects that were put aside for a person, by class of failure.",
+                &["queue", "class"],
+            )?,
+            unexpected: desk.counters(
+                "innkeeper_facts_unexpected_total",
+                "Facts that found no place in their run.",
+                &["workflow"],
+            )?,
+            rescued: desk
+                .counter("innkeeper_leases_rescued_total", "Leases of dead processes that were freed here.")?,
+            reclaimed: desk.counter("innkeeper_leases_reclaimed_total", "Own leases that were lost on the way.")?,
+            commit_turns: desk.histogram(
+                "innkeeper_commit_turns",
+                "Turns that share a commit of the writer.",
+                TURNS,
+            )?,
+            commit_duration: desk.histogram(
+                "innkeeper_commit_duration_seconds",
+                "From the begin to the end of a commit of the writer.",
+                COMMITS,
+            )?,
+            splits: desk.counter("innkeeper_commit_splits_total", "Groups that were split because of one turn.")?,
+            sealed: desk.counter("innkeeper_facts_sealed_total", "Facts that got their place in the log here.")?,
+            pool: desk.gauges(
+                "innkeeper_database_connections",
+                "Connections of this process by pool and state: idle or in_use.",
+                &["pool", "state"],
+            )?,
+            pool_limit: desk.gauges(
+                "innkeeper_database_connections_max",
+                "Connections that a pool may open.",
+                &["pool"],
+            )?,
+            held: desk.with(IntGauge::new("innkeeper_leases_held", "Leases in the hands of this process."))?,
+            beat_age: desk
+                .with(Gauge::new("innkeeper_heartbeat_age_seconds", "Since the last heartbeat was stored."))?,
+            restarts: desk.counters(
+                "innkeeper_worker_restarts_total",
+                "Parts of the worker that died and were started again.",
+                &["part"],
+            )?,
+            redis_up: desk.with(IntGauge::new("innkeeper_redis_up", "Whether Redis answered when last asked."))?,
+            forgotten: desk.counters(
+                "innkeeper_housekeeping_removed_total",
+                "Rows and records that housekeeping removed.",
+                &["chore"],
+            )?,
+            gather_failures: desk
+                .counter("innkeeper_gather_failures_total", "Scrapes for which the database could not be asked.")?,
+        })
+    }
+
+    /// Gives every family a series, so that a test sees all of them.
+    #[cfg(test)]
+    pub(super) fn touch(&self) {
+        self.depth.with_label_values(&["q", "ready"]).set(1);
+        self.oldest.with_label_values(&["q"]).set(1.0);
+        self.wait.with_label_values(&["q"]).observe(1.0);
+        self.duration.with_label_values(&["w", "e"]).observe(1.0);
+        self.tries.with_label_values(&["w", "e", "done"]).inc();
+        self.pool.with_label_values(&["read", "idle"]).set(1);
+        self.pool_limit.with_label_values(&["read"]).set(1);
+        for pairs in [&self.retries, &self.parked] {
+            pairs.with_label_values(&["q", "c"]).inc();
+        }
+        for single in [&self.unexpected, &self.restarts, &self.forgotten] {
+            single.with_label_values(&["x"]).inc();
+        }
+    }
+}

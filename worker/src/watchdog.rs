@@ -1,0 +1,177 @@
+//! Ends a process whose code no longer yields: a loop without an `await` holds a thread for ever, and no time limit can reach it.
+//!
+//! Two things are watched from a plain thread: the runtime as a whole (a task that ticks) and every execution (how long its present
+//! poll has lasted). The thread counts its own looks instead of reading a clock, so a process that was stopped and continued, or a
+//! machine that slept, is not mistaken for a stuck one. The process is aborted, not unwound: its leases are rescued by others.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::thread;
+use std::time::Duration;
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// No poll is going on.
+const IDLE: u64 = 0;
+
+/// What does not yield.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stuck {
+    /// No thread of the runtime takes up new work.
+    Runtime,
+    /// One execution has not come back from a single poll.
+    Execution,
+}
+
+/// The state that the watched write and the thread reads.
+#[derive(Default)]
+pub(crate) struct Watch {
+    /// The thread's looks so far: the watchdog's clock.
+    looks: AtomicU64,
+    /// The look at which the runtime was last seen alive.
+    pulse: AtomicU64,
+    /// When each execution's present poll began; [`IDLE`] while it waits.
+    polls: Mutex<Vec<Arc<AtomicU64>>>,
+}
+
+impl Watch {
+    /// Runs a future under watch.
+    pub(crate) async fn over<F: Future>(&self, future: F) -> F::Output {
+        let since = Arc::new(AtomicU64::new(IDLE));
+        self.polls().push(Arc::clone(&since));
+        let _entry = Entry { watch: self, since: &since };
+        Watched { looks: &self.looks, since: &since, future: pin!(future) }.await
+    }
+
+    fn polls(&self) -> std::sync::MutexGuard<'_, Vec<Arc<AtomicU64>>> {
+        self.polls.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Says for ever that the runtime is alive.
+    pub(crate) async fn tick(self: Arc<Self>) {
+        loop {
+            self.pulse.store(self.looks.load(Ordering::Acquire), Ordering::Release);
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// One look: what has been stuck for more than `most` looks.
+    fn look(&self, most: u64) -> Option<Stuck> {
+        let now = self.looks.fetch_add(1, Ordering::AcqRel) + 1;
+        if now.saturating_sub(self.pulse.load(Ordering::Acquire)) > most {
+            return Some(Stuck::Runtime);
+        }
+        let stuck = self.polls().iter().any(|since| match since.load(Ordering::Acquire) {
+            IDLE => false,
+            // Stored one higher than the look, so that the first look is not "idle".
+            since => now.saturating_sub(since - 1) > most,
+        });
+        stuck.then_some(Stuck::Execution)
+    }
+}
+
+/// An execution's place in the list; it leaves when it ends or is dropped.
+struct Entry<'a> {
+    watch: &'a Watch,
+    since: &'a Arc<AtomicU64>,
+}
+
+impl Drop for Entry<'_> {
+    fn drop(&mut self) {
+        self.watch.polls().retain(|other| !Arc::ptr_eq(other, self.since));
+    }
+}
+
+struct Watched<'a, F> {
+    looks: &'a AtomicU64,
+    since: &'a AtomicU64,
+    future: Pin<&'a mut F>,
+}
+
+impl<F: Future> Future for Watched<'_, F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.since.store(self.looks.load(Ordering::Acquire) + 1, Ordering::Release);
+        let outcome = self.future.as_mut().poll(cx);
+        self.since.store(IDLE, Ordering::Release);
+        outcome
+    }
+}
+
+/// The thread; dropping this ends it.
+pub(crate) struct Watchdog {
+    _alive: Arc<()>,
+}
+
+/// Starts the thread: when something has been stuck for `limit`, `end` is called, once.
+pub(crate) fn watchdog(
+    watch: Arc<Watch>,
+    limit: Duration,
+    end: impl FnOnce(Stuck) + Send + 'static,
+) -> std::io::Result<Watchdog> {
+    let alive = Arc::new(());
+    let owner = Arc::downgrade(&alive);
+    let most = u64::try_from(limit.as_millis() / LOOK.as_millis()).unwrap_or(u64::MAX).max(2);
+    // Ticks may not have begun yet.
+    watch.pulse.store(watch.looks.load(Ordering::Acquire), Ordering::Release);
+    thread::Builder::new().name("watchdog".to_owned()).spawn(move || {
+        while owner.strong_count() > 0 {
+            thread::park_timeout(LOOK);
+            if let Some(stuck) = watch.look(most) {
+                return end(stuck);
+            }
+        }
+    })?;
+    Ok(Watchdog { _alive: alive })
+}
+
+/// What the product does with a stuck process.
+pub(crate) fn abort(stuck: Stuck) {
+    tracing::error!(?stuck, "code does not yield; the process is ended so that others can take its work");
+    // Logs may be buffered, and nobody unwinds after this.
+    eprintln!("innkeeper: {stuck:?} does not yield; aborting");
+    std::process::abort();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    fn looks(watch: &Watch, times: u64) -> Option<Stuck> {
+        (0..times).find_map(|_| watch.look(4))
+    }
+
+    #[test]
+    fn a_runtime_that_ticks_is_left_alone_and_one_that_does_not_is_stuck() {
+        let watch = Watch::default();
+        assert_eq!(looks(&watch, 4), None);
+        watch.pulse.store(watch.looks.load(Ordering::Acquire), Ordering::Release);
+        assert_eq!(looks(&watch, 4), None);
+        assert_eq!(looks(&watch, 1), Some(Stuck::Runtime));
+    }
+
+    #[test]
+    fn one_poll_that_does_not_come_back_is_stuck_and_a_long_wait_is_not() {
+        let watch = Watch { pulse: AtomicU64::new(u64::MAX), ..Watch::default() };
+        let waits = watch.over(std::future::pending::<()>());
+        let mut waits = pin!(waits);
+        assert!(waits.as_mut().now_or_never().is_none());
+        assert_eq!(looks(&watch, 50), None, "it waits, but it yields");
+        let seen = watch.over(async { looks(&watch, 50) }).now_or_never().expect("it does not wait");
+        assert_eq!(seen, Some(Stuck::Execution));
+        assert_eq!(looks(&watch, 50), None, "it came back");
+    }
+
+    #[test]
+    fn the_thread_notices_by_itself() {
+        let (send, receive) = std::sync::mpsc::channel();
+        let _dog = watchdog(Arc::default(), Duration::from_millis(1), move |stuck| send.send(stuck).unwrap()).unwrap();
+        assert_eq!(receive.recv_timeout(Duration::from_secs(20)), Ok(Stuck::Runtime));
+    }
+}
