@@ -1,6 +1,6 @@
 //! Who does the work: one process's share of everything that the engine has put into its database as still to be done.
 //!
-//! The database is the only truth. [`run`] claims what is due (on a bell, or when a poll finds it), hands each lease to an apalis
+//! The database is the only truth. [`run()`] claims what is due (on a bell, or when a poll finds it), hands each lease to an apalis
 //! worker of its queue, and the engine concludes it under its fence. Around that stand the things that keep it honest: a heartbeat
 //! on a thread of its own, the rescue of dead processes' leases, a watchdog that ends a process whose code no longer yields, and a
 //! drain that gives everything back at the end.

@@ -1,7 +1,9 @@
 //! Work flows from turn to turn; several processes share it; a panic or a death costs nobody anything.
 
+use super::toy::{Event, Messenger};
 use super::toy::{MOMENT, NEVER, Plan, State, Terms, Town, once_each, plainly, run};
 use anyhow::Result;
+use engine::{EventKey, Origin};
 use harness::{Backend, TestDatabase, on_both, wait};
 use prometheus::{Registry, TextEncoder};
 use sea_orm::ConnectionTrait;
@@ -16,6 +18,8 @@ on_both!(
     a_panicking_effect_is_parked_and_the_worker_goes_on,
     a_silent_processs_work_is_done_by_others_and_its_late_answer_refused,
     a_worker_can_be_measured,
+    a_fact_without_a_place_is_counted_however_it_came,
+    a_process_that_is_alone_takes_over_what_the_last_one_held,
 );
 
 async fn work_flows_from_turn_to_turn(db: TestDatabase) -> Result<()> {
@@ -128,4 +132,52 @@ async fn a_worker_can_be_measured(db: TestDatabase) -> Result<()> {
     })
     .await?;
     working.stop().await
+}
+
+async fn a_fact_without_a_place_is_counted_however_it_came(db: TestDatabase) -> Result<()> {
+    let (town, registry) = (Town::closed(), Registry::new());
+    let metrics = Arc::new(Metrics::new(&registry)?);
+    let house = Plan { metrics: Some(metrics), ..Plan::without_room(&town) }.open(&db).await?;
+    house.send(0..1).await?;
+    let (odd, origin) = (Event::Ran { errand: 9 }, Origin::default());
+    // Through the writer, in a transaction of one's own, and in one that is given up.
+    house.engine.note::<Messenger>(run(0), &odd, EventKey::webhook("p", "1"), origin.clone()).await?;
+    let tx = house.engine.begin().await?;
+    tx.note::<Messenger>(run(0), &odd, EventKey::webhook("p", "2"), &origin).await?;
+    tx.commit().await?;
+    let given_up = house.engine.begin().await?;
+    given_up.note::<Messenger>(run(0), &odd, EventKey::webhook("p", "3"), &origin).await?;
+    drop(given_up);
+    let text = TextEncoder::new().encode_to_string(&registry.gather())?;
+    let line = r#"innkeeper_facts_unexpected_total{workflow="messenger"} 2"#;
+    assert!(text.contains(line), "{line} is not in\n{text}");
+    Ok(())
+}
+
+async fn a_process_that_is_alone_takes_over_what_the_last_one_held(db: TestDatabase) -> Result<()> {
+    let (town, last) = (Town::open(), Town::closed());
+    let killed = Plan::with_room(&last).open(&db).await?;
+    killed.engine.beat().await?;
+    killed.send(0..3).await?;
+    assert_eq!(killed.engine.hands().holding(), 3);
+    let house = Plan::with_room(&town).open(&db).await?;
+    let mut settings = plainly();
+    settings.alone = true;
+    // The last process's heartbeat is fresh: no sweep would free its leases.
+    let working = house.work(settings);
+    house.are_home(0..3).await?;
+    working.stop().await
+}
+
+#[test]
+fn the_heart_beats_although_every_connection_for_requests_is_taken() -> Result<()> {
+    harness::both::run(Backend::Postgres, async |db: TestDatabase| {
+        let house = Plan::with_room(&Town::open()).open(&db).await?;
+        let mut taken = vec![];
+        while house.engine.databases().pools()[0].in_use < house.engine.databases().pools()[0].most {
+            taken.push(house.engine.begin().await?);
+        }
+        tokio::time::timeout(Duration::from_secs(5), house.engine.beat()).await??;
+        Ok(())
+    })
 }
