@@ -79,6 +79,15 @@ impl Wire {
         self.inner.client.get_multiplexed_async_connection_with_config(&patience).await
     }
 
+    /// Asks Redis for a sign of life.
+    ///
+    /// # Errors
+    /// When it cannot be reached or does not answer.
+    pub async fn ping(&self) -> Result<(), RedisError> {
+        let mut connection = self.connection().await?;
+        redis::cmd("PING").exec_async(&mut connection).await
+    }
+
     /// A connection that mends itself, as apalis wants one.
     pub(crate) async fn managed(&self) -> Result<ConnectionManager, RedisError> {
         let patience = ConnectionManagerConfig::new()

@@ -64,7 +64,7 @@ impl Chores {
             });
             let schedule = Schedule::parse(chore.schedule_name(), chore.cron(), Tz::UTC, fire)
                 .expect("a test reads every chore's schedule");
-            registry.schedule(schedule)
+            registry.schedule(schedule.housekeeping())
         })
     }
 

@@ -82,6 +82,8 @@ impl Engine {
     async fn wait_for_rest(&self, patience: Duration) -> Result<(), ClockError> {
         let began = Instant::now();
         while self.busy().await? {
+            // Whoever gets there first fires a tick; waiting for somebody else's round would cost its pause at every step.
+            self.fire_ticks().await?;
             if began.elapsed() > patience {
                 return Err(ClockError::Restless { at: self.now().await? });
             }

@@ -35,6 +35,25 @@ impl Engine {
         Ok(Some(replay))
     }
 
+    /// The state after each turn of a run, decided again from its journal; `None` from the first turn on that another shape wrote or
+    /// whose step comes out otherwise today.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn states(&self, run: RunId) -> Result<Vec<Option<String>>, DbErr> {
+        let Some(view) = self.run(run).await? else { return Ok(vec![]) };
+        let rows = self.rows(run).await?;
+        let Some(process) = self.registry().get(&view.workflow) else { return Ok(vec![None; rows.len()]) };
+        let mut state = Some(String::new());
+        let after = |row: &JournalRow| {
+            let before = state.take()?;
+            let next = again(process, &view, row, &before).ok()?.unwrap_or(before);
+            state = (row.shape == process.shape() && digest(&next) == row.state_digest).then_some(next);
+            state.clone()
+        };
+        Ok(rows.iter().map(after).collect())
+    }
+
     /// The runs of a workflow, oldest first, after a given one: for walks over everything.
     ///
     /// # Errors

@@ -24,6 +24,7 @@ pub struct Schedule {
     cron: cron::Schedule,
     zone: Tz,
     fire: Fire,
+    housekeeping: bool,
 }
 
 impl Schedule {
@@ -32,7 +33,14 @@ impl Schedule {
     /// # Errors
     /// When the expression cannot be read.
     pub fn parse(name: &'static str, cron: &str, zone: Tz, fire: Fire) -> Result<Self, cron::error::Error> {
-        Ok(Self { name, cron: cron::Schedule::from_str(cron)?, zone, fire })
+        Ok(Self { name, cron: cron::Schedule::from_str(cron)?, zone, fire, housekeeping: false })
+    }
+
+    /// Nothing that people see hangs on its instants: a sandbox's clock that is moved does not stop for each of them.
+    #[must_use]
+    pub fn housekeeping(mut self) -> Self {
+        self.housekeeping = true;
+        self
     }
 
     /// The first instant after this one. Local times that a change of clocks skips do not fire, times that it repeats fire once.
@@ -104,7 +112,7 @@ impl Engine {
 
     pub(crate) async fn next_tick(&self, now: Timestamp) -> Result<Option<Timestamp>, DbErr> {
         let mut next = None;
-        for schedule in &self.core.registry.schedules {
+        for schedule in self.core.registry.schedules.iter().filter(|s| !s.housekeeping) {
             let last = self.last_tick(schedule.name).await?.unwrap_or(now);
             next = next.into_iter().chain(schedule.after(last.max(now))).min();
         }
@@ -113,7 +121,7 @@ impl Engine {
 
     pub(crate) async fn tick_is_due(&self) -> Result<bool, DbErr> {
         let now = self.now().await?;
-        for schedule in &self.core.registry.schedules {
+        for schedule in self.core.registry.schedules.iter().filter(|s| !s.housekeeping) {
             if self.last_tick(schedule.name).await?.is_some_and(|last| schedule.due(last, now).is_some()) {
                 return Ok(true);
             }
