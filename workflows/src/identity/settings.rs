@@ -4,10 +4,10 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Who we say we are, how long a login lasts, and where the key of keys lies.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// Where people reach us: the issuer of tokens and the root of links in mails. Never taken from a request.
@@ -23,8 +23,10 @@ pub struct Settings {
     /// How long the link in a verification mail works, in minutes; at most 60.
     pub link_minutes: u16,
     /// The file with the key that seals all other keys: 64 hexadecimal digits, readable by its owner only.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub key_file: Option<PathBuf>,
     /// Passwords hashed at once; the number of processors when absent. Each takes 19 MiB while it lasts.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub hashers: Option<NonZeroUsize>,
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::cancellation::Party;
-use domain::{BookingId, Guests, Money, PaymentId, PropertyId, QuoteId, UserId};
+use domain::{BookingId, Guests, Money, PaymentId, Phase, PropertyId, QuoteId, UserId};
 use serde::Serialize;
 use store::bookings::Booking as Row;
 use utoipa::ToSchema;
@@ -174,8 +174,8 @@ pub(super) struct EntryView {
     turn: i32,
     /// What: a stable word.
     what: &'static str,
-    /// Where the booking stood afterwards.
-    phase: &'static str,
+    /// Where the booking stood afterwards, as far as it is known.
+    phase: Option<&'static str>,
     /// `guest`, `host`, `operator`, `gateway` or `time`.
     by: &'static str,
     /// How much, where money is spoken of.
@@ -318,6 +318,6 @@ impl From<Entry> for EntryView {
             Actor::Time => "time",
         };
         let view = |Inside { actor, request_id, verdict, note }| InsideView { actor, request_id, verdict, note };
-        Self { at, turn, what, phase: phase.as_str(), by, amount, inside: inside.map(view) }
+        Self { at, turn, what, phase: phase.map(Phase::as_str), by, amount, inside: inside.map(view) }
     }
 }
