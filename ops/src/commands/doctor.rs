@@ -1,0 +1,133 @@
+//! `innkeeper doctor`: looks at everything the product depends on, one line each, and says how to mend what fails.
+
+use crate::config::{Config, Transport};
+use crate::connect;
+use anyhow::{Context, Result, bail};
+use engine::Databases;
+use sea_orm::ConnectionTrait;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// How long anything may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a check found.
+enum Finding {
+    Well(String),
+    /// The product works without it.
+    Without(String),
+    Ill {
+        what: String,
+        mend: &'static str,
+    },
+}
+
+pub(crate) async fn run(config: &Config) -> Result<ExitCode> {
+    let mut ill = 0;
+    let database = connect::databases(config).await;
+    for (name, finding) in [
+        ("database", database_answers(config, database.as_ref())),
+        ("schema", schema(database.as_ref().ok()).await),
+        ("redis", redis(config).await),
+        ("mail", mail(config).await),
+        ("data folder", data_folder(config)),
+        ("key", key(config)),
+    ] {
+        ill += usize::from(matches!(finding, Finding::Ill { .. }));
+        println!("{}", line(name, &finding));
+    }
+    Ok(if ill == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn line(name: &str, finding: &Finding) -> String {
+    match finding {
+        Finding::Well(how) => format!("well     {name:<12} {how}"),
+        Finding::Without(how) => format!("without  {name:<12} {how}"),
+        Finding::Ill { what, mend } => format!("ILL      {name:<12} {what}\n         {:<12} → {mend}", ""),
+    }
+}
+
+fn judged(result: Result<String>, mend: &'static str) -> Finding {
+    match result {
+        Ok(how) => Finding::Well(how),
+        Err(error) => Finding::Ill { what: format!("{error:#}"), mend },
+    }
+}
+
+fn database_answers(config: &Config, database: Result<&Databases, &anyhow::Error>) -> Finding {
+    match database {
+        Ok(db) => Finding::Well(format!("{:?} answers", db.backend())),
+        Err(error) if config.embedded() => Finding::Ill {
+            what: format!("{error:#}"),
+            mend: "make installation.data a folder that this user can write",
+        },
+        Err(error) => Finding::Ill {
+            what: format!("{error:#}"),
+            mend: "check database.url, and that the server runs and lets this user in",
+        },
+    }
+}
+
+async fn schema(database: Option<&Databases>) -> Finding {
+    let Some(db) = database else {
+        return Finding::Ill { what: "not known without a database".into(), mend: "mend the database first" };
+    };
+    let look = async {
+        db.read().execute_unprepared("select 1").await.context("ask the database")?;
+        let pending = migrations::pending(db.write()).await.context("ask which changes are missing")?;
+        if pending.is_empty() {
+            Ok("is this build's".to_owned())
+        } else {
+            bail!("{} changes are missing", pending.len())
+        }
+    };
+    judged(look.await, "run `innkeeper migrate`")
+}
+
+async fn redis(config: &Config) -> Finding {
+    let Some(url) = config.redis_url() else {
+        return Finding::Without("not configured: processes find each other's work by asking the database".into());
+    };
+    let look = async {
+        let wire = worker::Wire::open(url, &config.installation.name, super::workflow::stranger())?;
+        tokio::time::timeout(PATIENCE, wire.ping()).await.context("no answer in time")?.context("ask Redis")?;
+        Ok("answers".to_owned())
+    };
+    judged(look.await, "check redis.url and that the server runs; until then everything goes on, slower")
+}
+
+async fn mail(config: &Config) -> Finding {
+    if config.mail.transport == Transport::Folder {
+        return Finding::Well(format!("is written to {}", config.data("mail").display()));
+    }
+    let server = (config.mail.host.as_str(), config.mail.port);
+    let look = tokio::time::timeout(PATIENCE, tokio::net::TcpStream::connect(server)).await;
+    let found = look
+        .map_err(anyhow::Error::from)
+        .and_then(|c| c.context("connect to the SMTP server"))
+        .map(|_| "server takes connections".to_owned());
+    judged(found, "check mail.host and mail.port; letters wait and are tried again")
+}
+
+fn data_folder(config: &Config) -> Finding {
+    let folder = &config.installation.data;
+    let look = || {
+        std::fs::create_dir_all(folder).context("make it")?;
+        tempfile::tempfile_in(folder).context("write into it")?;
+        Ok(format!("{} can be written", folder.display()))
+    };
+    judged(look(), "give this user the right to write there, or choose another with --data")
+}
+
+fn key(config: &Config) -> Finding {
+    let file = config.key_file();
+    if !file.exists() && config.installation.sandbox {
+        return Finding::Without("will be made at the first start".into());
+    }
+    let found = workflows::identity::KeyOfKeys::read(&file)
+        .map(|_| format!("{} can be read by its owner only", file.display()));
+    judged(
+        found.map_err(anyhow::Error::from),
+        "restore the key from where you keep it: nothing sealed opens without it; mode must be 0600",
+    )
+}

@@ -1,0 +1,135 @@
+//! Layering: each key remembers where its value came from.
+
+use super::Config;
+use anyhow::{Context, Result, anyhow, bail};
+use std::collections::BTreeMap;
+use std::fmt;
+use toml::{Table, Value};
+
+/// Variables of the environment that begin so are ours.
+const PREFIX: &str = "INNKEEPER_";
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// Built in.
+    Default,
+    /// The configuration file.
+    File,
+    /// This variable.
+    Environment(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File => f.write_str("file"),
+            Self::Environment(name) => f.write_str(name),
+        }
+    }
+}
+
+/// What is in force, and from where.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    /// The values.
+    pub config: Config,
+    /// `section.key` → its origin; keys at their default are not listed.
+    pub origins: BTreeMap<String, Origin>,
+}
+
+/// Lays the file over the defaults and the environment over both.
+pub(super) fn load(file: Option<&str>, environment: impl Iterator<Item = (String, String)>) -> Result<Loaded> {
+    let mut origins = BTreeMap::new();
+    let mut table = Table::try_from(Config::default()).context("write the defaults down")?;
+    if let Some(text) = file {
+        let over: Table = text.parse().context("read the configuration file")?;
+        lay(&mut table, over, &mut origins)?;
+    }
+    for (name, value) in environment {
+        if let Some(path) = ours(&name) {
+            set(&mut table, &path, &name, &value).with_context(|| format!("take {name} from the environment"))?;
+            origins.insert(path.key(), Origin::Environment(name));
+        }
+    }
+    let config = Config::deserialize_table(table)?;
+    Ok(Loaded { config, origins })
+}
+
+fn lay(table: &mut Table, over: Table, origins: &mut BTreeMap<String, Origin>) -> Result<()> {
+    for (section, keys) in over {
+        let Value::Table(keys) = keys else {
+            bail!("{section:?} in the configuration file is a key outside of any [section]")
+        };
+        let Some(Value::Table(known)) = table.get_mut(&section) else {
+            bail!("[{section}] in the configuration file is no section of ours")
+        };
+        for (key, value) in keys {
+            origins.insert(format!("{section}.{key}"), Origin::File);
+            known.insert(key, value);
+        }
+    }
+    Ok(())
+}
+
+/// A key as the environment names it.
+struct Path {
+    section: String,
+    key: String,
+    from_file: bool,
+}
+
+impl Path {
+    fn key(&self) -> String {
+        format!("{}.{}", self.section, self.key)
+    }
+}
+
+/// Which key a variable sets; names without `__` belong to the tests and tools.
+fn ours(name: &str) -> Option<Path> {
+    let (section, key) = name.strip_prefix(PREFIX)?.split_once("__")?;
+    let key = key.to_lowercase().replace("__", ".");
+    let (key, from_file) = key.strip_suffix("_file").map_or((key.as_str(), false), |stem| (stem, true));
+    // A key may itself end so (`identity.key_file`): then it is the key, not a place to read it from.
+    let whole = format!("{key}_file");
+    let itself = from_file && super::sections::FILE_KEYS.contains(&whole.as_str());
+    let (key, from_file) = if itself { (whole, false) } else { (key.to_owned(), from_file) };
+    Some(Path { section: section.to_lowercase(), key, from_file })
+}
+
+fn set(table: &mut Table, path: &Path, name: &str, value: &str) -> Result<()> {
+    let value = if path.from_file {
+        std::fs::read_to_string(value)
+            .with_context(|| format!("read the file that {name} names"))?
+            .trim_end()
+            .to_owned()
+    } else {
+        value.to_owned()
+    };
+    // `MARKET__TIMERS__QUOTE_MINUTES` reaches into `[market.timers]`.
+    let (sections, key) = path.key.rsplit_once('.').map_or((None, path.key.as_str()), |(s, key)| (Some(s), key));
+    let mut here = table;
+    for section in std::iter::once(path.section.as_str()).chain(sections.into_iter().flat_map(|s| s.split('.'))) {
+        here = match here.get_mut(section) {
+            Some(Value::Table(section)) => section,
+            _ => bail!("there is no section [{section}]"),
+        };
+    }
+    let typed = typed(here.get(key), &value).ok_or_else(|| anyhow!("{value:?} does not fit {}", path.key()))?;
+    here.insert(key.to_owned(), typed);
+    Ok(())
+}
+
+/// Reads text as the kind of value that stands there by default.
+fn typed(default: Option<&Value>, text: &str) -> Option<Value> {
+    match default {
+        Some(Value::Integer(_)) => text.parse().ok().map(Value::Integer),
+        Some(Value::Float(_)) => text.parse().ok().map(Value::Float),
+        Some(Value::Boolean(_)) => text.parse().ok().map(Value::Boolean),
+        Some(Value::Array(_) | Value::Table(_)) => format!("it = {text}").parse::<Table>().ok()?.remove("it"),
+        Some(Value::String(_) | Value::Datetime(_)) => Some(Value::String(text.to_owned())),
+        // A key that is absent by default: a number when it is one.
+        None => Some(text.parse().map_or_else(|_| Value::String(text.to_owned()), Value::Integer)),
+    }
+}

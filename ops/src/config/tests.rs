@@ -1,0 +1,74 @@
+//! Every key is known, documented and traceable; secrets stay inside.
+
+use super::layers::{self, Origin};
+use super::sections::Config;
+use secrecy::SecretString;
+use std::collections::BTreeSet;
+use toml::{Table, Value};
+
+const EXAMPLE: &str = include_str!("../../config.example.toml");
+
+fn from(file: &str, environment: &[(&str, &str)]) -> anyhow::Result<layers::Loaded> {
+    let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    layers::load(Some(file), environment)
+}
+
+fn keys(table: &Table) -> BTreeSet<String> {
+    let of = |(section, keys): (&String, &Value)| {
+        let keys = keys.as_table().expect("every section is a table").keys();
+        keys.map(|key| format!("{section}.{key}")).collect::<Vec<_>>()
+    };
+    table.iter().flat_map(of).collect()
+}
+
+#[test]
+fn the_example_is_the_defaults_key_by_key() {
+    let example: Table = EXAMPLE.parse().unwrap();
+    let defaults = Table::try_from(Config::default()).unwrap();
+    assert_eq!(keys(&example), keys(&defaults));
+    assert_eq!(example, defaults);
+    let comments = EXAMPLE.lines().filter(|line| line.starts_with("# ")).count();
+    assert!(comments >= keys(&example).len(), "every key of the example says what it is for");
+}
+
+#[test]
+fn an_unknown_key_is_an_error_wherever_it_stands() {
+    assert!(from("[database]\nulr = \"x\"", &[]).is_err());
+    assert!(from("[databse]\nurl = \"x\"", &[]).is_err());
+    assert!(from("url = \"x\"", &[]).is_err());
+    assert!(from("", &[("INNKEEPER_DATABASE__ULR", "x")]).is_err());
+    assert!(from("", &[("INNKEEPER_DATABSE__URL", "x")]).is_err());
+    assert!(from("", &[("INNKEEPER_TEST_POSTGRES", "x")]).is_ok(), "names without a section are not ours");
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_says_so() {
+    let loaded = from("[api]\nmax_in_flight = 7", &[("INNKEEPER_API__MAX_IN_FLIGHT", "9")]).unwrap();
+    assert_eq!(loaded.config.api.max_in_flight, 9);
+    let origin = Origin::Environment("INNKEEPER_API__MAX_IN_FLIGHT".to_owned());
+    assert_eq!(loaded.origins.get("api.max_in_flight"), Some(&origin));
+    assert!(from("", &[("INNKEEPER_API__MAX_IN_FLIGHT", "many")]).is_err());
+    let deep = from("", &[("INNKEEPER_MARKET__TIMERS__QUOTE_MINUTES", "7")]).unwrap();
+    assert_eq!(deep.config.market.timers.quote_minutes, 7);
+}
+
+#[test]
+fn a_secret_is_read_from_the_file_that_the_environment_names_and_never_shown() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "postgres://app:hunter2@db/innkeeper\n").unwrap();
+    let name = file.path().to_str().unwrap();
+    let loaded = from("", &[("INNKEEPER_DATABASE__URL_FILE", name)]).unwrap();
+    assert_eq!(loaded.config.database_url(), "postgres://app:hunter2@db/innkeeper");
+    let shown = format!("{:?} {}", loaded.config, toml::to_string(&loaded.config).unwrap());
+    assert!(!shown.contains("hunter2"), "{shown}");
+}
+
+#[test]
+fn production_refuses_to_start_without_its_key() {
+    let mut config = Config::default();
+    assert!(config.check().is_ok());
+    config.installation.sandbox = false;
+    assert!(config.check().unwrap_err().to_string().contains("KEY_FILE"));
+    config.database.url = SecretString::from("mysql://x");
+    assert!(config.check().is_err());
+}

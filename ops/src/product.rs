@@ -1,0 +1,141 @@
+//! The product put together: which database, which outside parties, which keys. Every role is made of the same parts.
+
+use crate::config::{Config, Security, Transport};
+use crate::connect;
+use anyhow::{Context, Result};
+use engine::{Engine, Mirror, Settings, Settling};
+use integrations::images::Limits;
+use integrations::mail::{FolderMailer, SharedMailer, SmtpConfig, SmtpLogin, SmtpMailer, SmtpSecurity};
+use integrations::objects::LocalObjects;
+use integrations::payments::sandbox::{SandboxConfig, SandboxGateway};
+use secrecy::{ExposeSecret, SecretString};
+use std::sync::Arc;
+use std::time::Duration;
+use uuid::Uuid;
+use worker::metrics::Metrics;
+use worker::{Chores, RedisBell, Wire};
+use workflows::identity::{Identity, KeyOfKeys};
+use workflows::market::Market;
+use workflows::sandbox::Sandbox;
+use workflows::{App, Parts, Ports, Reach};
+
+/// How long a step of the sandbox's clock waits for the workers.
+const SETTLING: Settling = Settling::Elsewhere(Duration::from_secs(60));
+
+/// The parts of one process.
+pub(crate) struct Product {
+    /// Runs the processes.
+    pub engine: Engine,
+    /// Answers the use cases.
+    pub app: App,
+    /// The pretend gateway, for the task that delivers its webhooks.
+    pub gateway: SandboxGateway,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The wire to Redis, when there is one.
+    pub wire: Option<Wire>,
+    /// Housekeeping.
+    pub chores: Chores,
+}
+
+impl Product {
+    /// Opens everything that the configuration names. `rooms` is what this process executes; none for one that only asks.
+    ///
+    /// # Errors
+    /// When a part cannot be reached or read.
+    pub(crate) async fn open(config: &Config, role: &'static str, rooms: &[(&'static str, usize)]) -> Result<Self> {
+        let db = connect::databases(config).await?;
+        migrations::up(db.write()).await.context("bring the database to this build's schema")?;
+        let key = key_of_keys(config)?;
+        let clock = Mirror::default();
+        let gateway = gateway(config, &key, clock.clone()).await?;
+        let (ports, objects) = ports(config, &key, &gateway)?;
+        let metrics = Arc::new(Metrics::new(prometheus::default_registry()).context("register the metrics")?);
+        let process = Uuid::from_u128(rand::random());
+        let wire = config.redis_url().map(|url| Wire::open(url, &config.installation.name, process)).transpose()?;
+
+        let reach = Reach {
+            gateway: ports.gateway.clone(),
+            mailer: ports.mailer.clone(),
+            objects: ports.objects.clone(),
+            reader: db.read().clone(),
+            letters: workflows::mail::Settings {
+                from: config.mail.from.clone(),
+                site: config.identity.public_url.clone(),
+            },
+            secret: key.link_secret(),
+            photos: Limits::default(),
+        };
+        let chores = Chores::new();
+        let registry = chores.scheduled(workflows::registry(reach));
+        let mut settings = Settings::new(&config.installation.name, process, role).rooms(rooms);
+        settings.ring = wire.clone().map(|wire| Arc::new(RedisBell::new(wire)) as _);
+        settings.observer = metrics.clone();
+        settings.clock = clock;
+        let engine = Engine::open(settings, db, registry);
+        engine.now().await.context("read the business clock")?;
+
+        let sandbox =
+            config.installation.sandbox.then(|| Sandbox { gateway: gateway.clone(), objects, settling: SETTLING });
+        let app = App::new(Parts {
+            engine: engine.clone(),
+            ports,
+            identity: Identity::new(config.identity.clone(), key),
+            market: Market::try_from(config.market)?,
+            sandbox,
+            wall: workflows::machine_clock(),
+        });
+        Ok(Self { engine, app, gateway, metrics, wire, chores })
+    }
+}
+
+/// The key that seals all others: made at the first start of a sandbox, given in production.
+fn key_of_keys(config: &Config) -> Result<KeyOfKeys> {
+    let file = config.key_file();
+    if config.identity.key_file.is_some() {
+        return KeyOfKeys::read(&file).context("read the key of keys");
+    }
+    std::fs::create_dir_all(&config.installation.data).context("make the data folder")?;
+    KeyOfKeys::read_or_make(&file).context("read or make the key of keys")
+}
+
+/// A secret that follows from the key of keys, so that every process has it and nobody configures it.
+fn derived(key: &KeyOfKeys, purpose: &str) -> SecretString {
+    SecretString::from(hex::encode(key.derive(purpose, &[])))
+}
+
+async fn gateway(config: &Config, key: &KeyOfKeys, clock: Mirror) -> Result<SandboxGateway> {
+    let sandbox = SandboxConfig {
+        path: config.data("gateway.db"),
+        api_key: SecretString::from("sk_sandbox_innkeeper"),
+        webhook_secrets: vec![derived(key, "sandbox webhooks")],
+        challenge_url: format!("{}/sandbox/challenges", config.identity.public_url),
+        clock: Arc::new(move || clock.now()),
+    };
+    std::fs::create_dir_all(&config.installation.data).context("make the data folder")?;
+    SandboxGateway::open(sandbox).await.context("open the sandbox gateway's books")
+}
+
+fn ports(config: &Config, key: &KeyOfKeys, gateway: &SandboxGateway) -> Result<(Ports, Arc<LocalObjects>)> {
+    let uploads = derived(key, "uploads");
+    let objects = LocalObjects::open(&config.data("objects"), &config.identity.public_url, &uploads);
+    let objects = Arc::new(objects.context("open the folder of objects")?);
+    let ports = Ports { gateway: Arc::new(gateway.clone()), mailer: mailer(config)?, objects: objects.clone() };
+    Ok((ports, objects))
+}
+
+fn mailer(config: &Config) -> Result<SharedMailer> {
+    let mail = &config.mail;
+    if mail.transport == Transport::Folder {
+        return Ok(Arc::new(FolderMailer::open(&config.data("mail")).context("open the folder of letters")?));
+    }
+    let login = (!mail.user.is_empty())
+        .then(|| SmtpLogin { user: mail.user.clone(), password: SecretString::from(mail.password.expose_secret()) });
+    let security = match mail.security {
+        Security::Tls => SmtpSecurity::Tls,
+        Security::Starttls => SmtpSecurity::StartTls,
+        Security::Plain => SmtpSecurity::Plain,
+    };
+    let (host, port) = (mail.host.clone(), mail.port);
+    Ok(Arc::new(SmtpMailer::new(SmtpConfig { host, port, security, login, timeout: Duration::from_secs(10) })))
+}
