@@ -1,7 +1,7 @@
 //! One worker at a time: claims, fences, rescue, and leases that were lost on the way.
 
 use super::toy::{Seat, State, Theatre, run, terms};
-use engine::Origin;
+use engine::{Origin, TurnError};
 use harness::{TestDatabase, on_both};
 use sea_orm::ConnectionTrait;
 use std::collections::HashSet;
@@ -55,6 +55,25 @@ async fn two_processes_share_the_work_and_each_piece_is_done_once(db: TestDataba
     assert_eq!(first.office.calls.lock().unwrap().len(), 60);
 }
 
+async fn two_processes_that_start_the_same_run_agree_on_one(db: TestDatabase) {
+    let first = Theatre::open(db.clone()).await;
+    let second = Theatre::beside(&db, first.office.clone(), 2).await;
+    for n in 0..40 {
+        let begin = |theatre: &Theatre| {
+            let engine = theatre.engine.clone();
+            async move {
+                engine
+                    .start::<Seat>(run(n), &format!("k{n}"), &terms(i64::try_from(n).unwrap()), Origin::default())
+                    .await
+            }
+        };
+        let (a, b) = futures::join!(begin(&first), begin(&second));
+        let (won, lost) = if a.is_ok() { (a, b) } else { (b, a) };
+        assert!(won.is_ok());
+        assert!(matches!(lost, Err(TurnError::Duplicate)), "{lost:?}");
+    }
+}
+
 async fn a_lease_that_was_lost_on_the_way_comes_back(db: TestDatabase) {
     let theatre = Theatre::open(db).await;
     start(&theatre, 1).await;
@@ -101,6 +120,7 @@ async fn a_run_of_a_newer_build_is_left_alone(db: TestDatabase) {
 on_both!(
     a_dead_processs_work_is_rescued_and_its_late_answer_refused,
     two_processes_share_the_work_and_each_piece_is_done_once,
+    two_processes_that_start_the_same_run_agree_on_one,
     a_lease_that_was_lost_on_the_way_comes_back,
     letting_go_hands_the_work_over_at_once,
     work_that_kills_its_process_every_time_is_parked,

@@ -92,6 +92,8 @@ impl Engine {
         let origin = Origin { trace: lease.row.trace.clone(), ..Origin::default() };
         let input = Input::new(run, what.clone()).fenced(lease.fence()).caused_by(origin);
         match self.submit(input).await {
+            // A process that wants what is taken even after it was told so has no answer to it: a person must.
+            Ok(Verdict::Taken(conflict)) => self.spoiled(lease, &what, &conflict.to_string()).await.map(|()| None),
             Ok(verdict) => Ok(Some(verdict)),
             Err(TurnError::Poison { why, .. }) => self.spoiled(lease, &what, &why).await.map(|()| None),
             Err(TurnError::Storage(error)) => self.spoiled(lease, &what, &error.to_string()).await.map(|()| None),

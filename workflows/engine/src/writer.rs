@@ -23,6 +23,8 @@ const BACKLOG: usize = 4096;
 
 struct Item {
     input: Input,
+    /// A unique key was broken once: whoever broke it first is visible to the next look.
+    rival: bool,
     answer: oneshot::Sender<Result<Verdict, TurnError>>,
 }
 
@@ -34,7 +36,7 @@ impl Writer {
     pub(crate) async fn submit(&self, input: Input) -> Result<Verdict, TurnError> {
         let (answer, verdict) = oneshot::channel();
         let gone = || TurnError::Storage(DbErr::Custom("the writer has stopped".to_owned()));
-        self.0.send(Item { input, answer }).await.map_err(|_| gone())?;
+        self.0.send(Item { input, rival: false, answer }).await.map_err(|_| gone())?;
         verdict.await.map_err(|_| gone())?
     }
 }
@@ -135,6 +137,10 @@ fn single(failure: Failure, mut group: Vec<Item>) -> Vec<Item> {
     match failure {
         Failure::Taken(conflict) if item.input.is_fact() && item.input.conflict.is_none() => {
             item.input.conflict = Some(conflict);
+            vec![item]
+        }
+        Failure::Storage(error) if trouble(&error) == Trouble::Unique && !item.rival => {
+            item.rival = true;
             vec![item]
         }
         Failure::Taken(conflict) => {
