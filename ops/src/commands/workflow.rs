@@ -23,6 +23,11 @@ pub(crate) enum Workflow {
         #[arg(long)]
         json: bool,
     },
+    /// Prove runs from their journals: the hash chain, and every step decided again by this build.
+    Replay {
+        /// Which run; every run of every workflow when absent.
+        run: Option<String>,
+    },
     /// Try parked work again.
     Retry {
         /// Which work, as `parked` lists it.
@@ -68,6 +73,7 @@ impl Workflow {
         match self {
             Self::Parked { json } => parked(&onlooker(config).await?, json).await?,
             Self::Show { run, json } => show(&onlooker(config).await?, run_id(&run)?, json).await?,
+            Self::Replay { run } => return replay(config, run.as_deref()).await,
             Self::Retry { work, write } => retry(&onlooker(config).await?, work, write).await?,
             Self::Resolve { work, event, actor, write } => {
                 if !write {
@@ -108,6 +114,54 @@ async fn show(engine: &Engine, run: RunId, json: bool) -> Result<()> {
     }
     print!("{}", transcript(&view, &turns, &work));
     Ok(())
+}
+
+async fn replay(config: &Config, run: Option<&str>) -> Result<ExitCode> {
+    let engine = crate::product::Product::open(config, "operator", &[]).await?.engine;
+    let mut tally = Tally::default();
+    match run {
+        Some(run) => tally.judge(&engine, run_id(run)?).await?,
+        None => tally.judge_all(&engine).await?,
+    }
+    let Tally { runs, proven, not_judged, broken } = tally;
+    println!("{runs} runs: {proven} turns proven, {not_judged} of other shapes not judged, {broken} broken");
+    Ok(if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// What replays found so far.
+#[derive(Default)]
+struct Tally {
+    runs: usize,
+    proven: usize,
+    not_judged: usize,
+    broken: usize,
+}
+
+impl Tally {
+    async fn judge(&mut self, engine: &Engine, run: RunId) -> Result<()> {
+        let Some(replay) = engine.replay(run).await? else { bail!("there is no run {run}") };
+        replay.broken.iter().for_each(|why| println!("{run}  {why}"));
+        self.runs += 1;
+        self.proven += replay.proven;
+        self.not_judged += replay.not_judged.len();
+        self.broken += replay.broken.len();
+        Ok(())
+    }
+
+    async fn judge_all(&mut self, engine: &Engine) -> Result<()> {
+        for workflow in engine.registry().names().collect::<Vec<_>>() {
+            let mut after = RunId::from_uuid(uuid::Uuid::nil());
+            loop {
+                let runs = engine.runs_after(workflow, after, 500).await?;
+                let Some(last) = runs.last() else { break };
+                after = *last;
+                for run in runs {
+                    self.judge(engine, run).await?;
+                }
+            }
+        }
+        Ok(())
+    }
 }
 
 async fn retry(engine: &Engine, work: WorkId, write: bool) -> Result<()> {
