@@ -1,0 +1,121 @@
+//! The long-lived roles: the API, the worker, or both in one process, from the first connection to the graceful end.
+
+mod process;
+
+use crate::config::Config;
+use crate::product::Product;
+use anyhow::{Context, Result, bail};
+use api::Health;
+use fs4::fs_std::FileExt;
+use process::Process;
+use std::fs::File;
+use std::net::SocketAddr;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Role {
+    /// Its name, for heartbeats and logs.
+    pub name: &'static str,
+    /// Serve HTTP.
+    pub api: bool,
+    /// Execute work.
+    pub worker: bool,
+}
+
+impl Role {
+    /// Everything in one process.
+    pub(crate) const ALL: Self = Self { name: "all", api: true, worker: true };
+    /// Only HTTP.
+    pub(crate) const API: Self = Self { name: "api", api: true, worker: false };
+    /// Only work.
+    pub(crate) const WORKER: Self = Self { name: "worker", api: false, worker: true };
+}
+
+/// A running process: where it listens, and its end.
+pub(crate) struct Running {
+    /// Where the API listens, when it does.
+    pub address: Option<SocketAddr>,
+    /// Where `/metrics` listens.
+    pub metrics: SocketAddr,
+    /// Asks for the graceful end.
+    pub stop: CancellationToken,
+    done: tokio::task::JoinHandle<Result<()>>,
+}
+
+impl Running {
+    /// Waits for the end.
+    ///
+    /// # Errors
+    /// When a part died.
+    pub(crate) async fn ended(self) -> Result<()> {
+        self.done.await.context("the process's own task")?
+    }
+}
+
+/// Starts a role and returns once it serves.
+///
+/// # Errors
+/// When a part cannot be opened, an address is taken, or another process has the data folder.
+pub(crate) async fn start(config: Config, role: Role) -> Result<Running> {
+    let lock = alone(&config)?;
+    let rooms = config.worker.rooms();
+    let product = Product::open(&config, role.name, if role.worker { &rooms } else { &[] }).await?;
+    let stop = CancellationToken::new();
+    let health = Health::default();
+
+    let metrics =
+        TcpListener::bind(config.api.metrics_listen).await.context("listen for /metrics (api.metrics_listen)")?;
+    let public = match role.api {
+        true => Some(TcpListener::bind(config.api.listen).await.context("listen for the API (api.listen)")?),
+        false => None,
+    };
+    let (address, scraped) = (public.as_ref().map(TcpListener::local_addr).transpose()?, metrics.local_addr()?);
+    let process = Process { config, product, role, health, stop: stop.clone() };
+    let done = tokio::spawn(async move {
+        let _lock = lock;
+        process.run(public, metrics).await
+    });
+    Ok(Running { address, metrics: scraped, stop, done })
+}
+
+/// The embedded database belongs to one serving process at a time.
+fn alone(config: &Config) -> Result<Option<File>> {
+    if !config.embedded() {
+        return Ok(None);
+    }
+    let folder = &config.installation.data;
+    std::fs::create_dir_all(folder).with_context(|| format!("make the data folder {}", folder.display()))?;
+    let lock = File::create(folder.join("lock")).context("make the lock of the data folder")?;
+    if !FileExt::try_lock_exclusive(&lock).context("lock the data folder")? {
+        bail!(
+            "another process serves {}: choose another folder with --data, or PostgreSQL for several processes",
+            folder.display()
+        );
+    }
+    Ok(Some(lock))
+}
+
+/// Serves a role until SIGTERM or SIGINT.
+///
+/// # Errors
+/// As [`start`].
+pub(crate) async fn until_signalled(config: Config, role: Role) -> Result<()> {
+    let running = start(config, role).await?;
+    match running.address {
+        Some(address) => println!(
+            "serving http://{address}, reference at http://{address}/docs, metrics at http://{}/metrics",
+            running.metrics
+        ),
+        None => println!("working, metrics at http://{}/metrics", running.metrics),
+    }
+    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = running.stop.clone();
+    tokio::spawn(async move {
+        tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} }
+        stop.cancel();
+    });
+    running.ended().await
+}
