@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use integrations::mail::{MailAnswer, Mailer, OutgoingMail};
 use integrations::objects::{LocalObjects, SharedObjectStore};
 use integrations::payments::sandbox::{SandboxConfig, SandboxGateway};
 use reqwest::{Method, RequestBuilder, StatusCode};
+use sea_orm::{ConnectionTrait, Statement};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -37,10 +38,11 @@ pub struct TestApp {
     pub outbox: Outbox,
     /// The test's database.
     pub db: TestDatabase,
-    address: SocketAddr,
-    http: reqwest::Client,
+    pub(crate) address: SocketAddr,
+    pub(crate) http: reqwest::Client,
     later: Arc<AtomicI64>,
-    _folder: TempDir,
+    folder: Arc<TempDir>,
+    troubled: AtomicBool,
 }
 
 /// What came back.
@@ -77,12 +79,15 @@ impl Outbox {
 impl TestApp {
     /// Opens the product on a fresh database.
     pub async fn open(db: TestDatabase) -> Self {
-        Self::beside(&db, 1).await
+        Self::process(&db, 1, Arc::new(tempfile::tempdir().expect("a folder"))).await
     }
 
-    /// Another process on the same database.
-    pub async fn beside(db: &TestDatabase, process: u128) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+    /// Another process of the same product: the same database, the same gateway, the same objects.
+    pub async fn beside(&self, process: u128) -> Self {
+        Self::process(&self.db, process, Arc::clone(&self.folder)).await
+    }
+
+    async fn process(db: &TestDatabase, process: u128, folder: Arc<TempDir>) -> Self {
         let databases = connect(db).await;
         let (outbox, root) = (Outbox::default(), KeyOfKeys::from_bytes([7; 32]));
         let (listener, address) = listen().await;
@@ -121,7 +126,30 @@ impl TestApp {
         let router = api::router(app.clone(), &api::Settings::default(), health.clone());
         tokio::spawn(api::serve(listener, router, std::future::pending()));
         let http = reqwest::Client::builder().timeout(Duration::from_secs(30)).build().expect("a client");
-        Self { app, health, outbox, db: db.clone(), address, http, later, _folder: folder }
+        Self { app, health, outbox, db: db.clone(), address, http, later, folder, troubled: AtomicBool::new(false) }
+    }
+
+    /// Says that this test leaves parked work or unexpected facts behind on purpose.
+    pub fn expects_trouble(&self) {
+        self.troubled.store(true, Ordering::Relaxed);
+    }
+
+    /// What is wrong with the runs: parked work, and facts that no process had a place for.
+    pub async fn trouble(&self) -> Vec<String> {
+        let parked = self.app.engine.parked().await.expect("work can be listed");
+        let parked = parked.iter().map(|work| format!("parked: {} {} {:?}", work.workflow, work.name, work.last_error));
+        let unexpected = "select workflow, key, state_name from workflow_run where unexpected > 0";
+        let rows = self.db.connection.query_all_raw(self.sql(unexpected)).await.expect("runs can be listed");
+        let text = |row: &sea_orm::QueryResult, column| row.try_get::<String>("", column).expect("a text");
+        let unexpected = rows.iter().map(|row| {
+            format!("unexpected: {} {} in {}", text(row, "workflow"), text(row, "key"), text(row, "state_name"))
+        });
+        parked.chain(unexpected).collect()
+    }
+
+    /// A statement for the test's own connection.
+    pub fn sql(&self, text: &str) -> Statement {
+        Statement::from_string(self.db.connection.get_database_backend(), text)
     }
 
     /// Lets real time pass, as far as tokens, sessions and links are concerned.
@@ -165,6 +193,17 @@ impl TestApp {
         let tokens = letters.iter().rev().filter_map(|letter| letter.text.split("verify-email?token=").nth(1));
         let token = tokens.map(|rest| rest.split_whitespace().next().unwrap_or_default()).next();
         token.expect("a letter with a link").to_owned()
+    }
+}
+
+/// A run that is stuck, or met what it has no place for, is a failure wherever it is seen.
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        if std::thread::panicking() || self.troubled.load(Ordering::Relaxed) {
+            return;
+        }
+        let trouble = tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(self.trouble()));
+        assert!(trouble.is_empty(), "the test leaves trouble behind: {trouble:#?}");
     }
 }
 

@@ -4,12 +4,14 @@
 //! and gets here:
 //! - [`on_both!`] and [`TestDatabase`]: one test body, run on Postgres and on SQLite as two tests, each on a fresh migrated database;
 //! - [`TestApp`]: the product in this process, asked over HTTP, with an outbox instead of the post;
+//! - [`market`]: homes to book, and what guests and hosts do with them over HTTP;
 //! - [`servers`]: private Postgres and Redis servers on free loopback ports, durable as in production, gone when the test is;
 //! - [`program`]: the real `innkeeper` binary as a child process, for tests that kill it;
 //! - [`wait`]: waiting on a condition, never for a time.
 
 pub mod app;
 pub mod database;
+pub mod market;
 pub mod program;
 pub mod servers;
 pub mod wait;

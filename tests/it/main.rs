@@ -5,6 +5,7 @@ mod engine;
 mod harness_itself;
 mod house;
 mod identity;
+mod market;
 mod processes;
 mod store;
 mod worker;

@@ -10,7 +10,8 @@ async fn keys(house: &TestApp) -> Vec<Value> {
 }
 
 async fn a_rotation_signs_nobody_out(db: TestDatabase) {
-    let (house, neighbour) = (TestApp::open(db.clone()).await, TestApp::beside(&db, 2).await);
+    let house = TestApp::open(db.clone()).await;
+    let neighbour = house.beside(2).await;
     let anna = house.person("anna@example.org").await;
     assert_eq!(keys(&neighbour).await.len(), 1);
     identity::rotate_keys(&house.app).await.unwrap();

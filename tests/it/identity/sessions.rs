@@ -47,7 +47,8 @@ async fn even_a_very_old_token_is_known_for_what_it_is(db: TestDatabase) {
 }
 
 async fn fifty_tabs_refresh_at_once_and_stay_in(db: TestDatabase) {
-    let (house, neighbour) = (TestApp::open(db.clone()).await, TestApp::beside(&db, 2).await);
+    let house = TestApp::open(db.clone()).await;
+    let neighbour = house.beside(2).await;
     let first = house.person("anna@example.org").await;
     let asks = (0..50).map(|n| refresh(if n % 2 == 0 { &house } else { &neighbour }, &first.refresh));
     let renewed: Vec<Signed> = join_all(asks).await.into_iter().map(Signed::from).collect();
@@ -67,7 +68,8 @@ async fn a_session_ends_when_nobody_renews_it(db: TestDatabase) {
 }
 
 async fn people_see_and_end_their_own_sessions_only(db: TestDatabase) {
-    let (house, neighbour) = (TestApp::open(db.clone()).await, TestApp::beside(&db, 2).await);
+    let house = TestApp::open(db.clone()).await;
+    let neighbour = house.beside(2).await;
     let phone = house.person("anna@example.org").await;
     let eve = house.person("eve@example.org").await;
     let credentials = json!({"email": "anna@example.org", "password": harness::app::PASSWORD});

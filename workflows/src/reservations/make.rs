@@ -16,8 +16,9 @@ use crate::idempotency::{self, Answer, Claim, Once};
 use crate::quoting::{self, Enquiry, Promise};
 use crate::{App, Error};
 
-/// How often nights that were taken under our hands are followed by another look.
-const TRIES: usize = 5;
+/// How often nights that were taken under our hands are followed by another look: each time somebody else has got a unit, so
+/// a home with more units than this may refuse a guest whom it could just have taken.
+const TRIES: usize = 25;
 const MAX_REFERENCE: usize = 100;
 const MAX_MESSAGE: usize = 5_000;
 const MAX_METHOD: usize = 200;
@@ -51,6 +52,9 @@ struct Found {
     property: Property,
     promise: Promise,
     quote: Option<Quote>,
+    /// A free unit, where the key of its nights is all that a rival is kept off by; `None` where the calendar must be locked
+    /// for a look that counts.
+    unit: Option<UnitId>,
 }
 
 /// Makes a booking.
@@ -72,7 +76,12 @@ pub async fn make(
     let mut refused = Conflict::over("nights", "these nights are being taken at this moment");
     for _ in 0..TRIES {
         let found = find(app, guest, &asked.0).await?;
-        nights::look(app, &found.property, &found.promise.offer.stay).await?;
+        let free = match nights::look(app, &found.property, &found.promise.offer.stay).await {
+            Ok(free) => free,
+            // The nights may be taken by this very request, sent a moment ago.
+            Err(refusal) => return idempotency::replay(app.reader(), &asked.1).await?.ok_or(refusal),
+        };
+        let found = Found { unit: free.units.first().copied().filter(|_| !free.distance_matters), ..found };
         let (app, asked) = (app.clone(), Arc::clone(&asked));
         let tried = detached(async move {
             let (wish, once, origin, render) = &*asked;
@@ -120,12 +129,12 @@ async fn find(app: &App, guest: UserId, wish: &Wish) -> Result<Found, Error> {
                 return Err(Error::refused("not_bookable", "the host takes no bookings at present"));
             }
             still_stands(&quote, now)?;
-            Found { promise: quoting::read(&quote)?, property, quote: Some(quote) }
+            Found { promise: quoting::read(&quote)?, property, quote: Some(quote), unit: None }
         }
         Basis::Now(enquiry) => {
             let property = properties::published(app.reader(), enquiry.property).await?.ok_or(Error::NotFound)?;
             let promise = quoting::promise(&property, &app.market, (guest, &enquiry), now)?;
-            Found { promise, property, quote: None }
+            Found { promise, property, quote: None, unit: None }
         }
     };
     as_expected(wish.expected_total, &found.promise)?;
@@ -156,7 +165,7 @@ fn as_expected(expected: Option<Money>, promise: &Promise) -> Result<(), Error> 
 async fn commit(
     app: &App,
     guest: UserId,
-    Found { property, promise, quote }: Found,
+    Found { property, promise, quote, unit }: Found,
     (wish, once, origin): (&Wish, &Once, &Origin),
     render: impl Fn(&Reservation) -> Answer,
 ) -> Result<Answer, Error> {
@@ -166,7 +175,10 @@ async fn commit(
         Claim::Mine(claimed) => claimed,
     };
     let now = tx.now().await?;
-    let unit = nights::choose(&tx, &property, &promise.offer.stay).await?;
+    let unit = match unit {
+        Some(unit) => unit,
+        None => nights::choose(&tx, &property, &promise.offer.stay).await?,
+    };
     let quote = match quote {
         Some(quote) => {
             still_stands(&quote, now)?;

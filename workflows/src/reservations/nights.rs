@@ -14,16 +14,26 @@ use crate::{App, Error};
 /// A rival's expired holds are given up one after the other; a home has no more than this many in the way.
 const MOST_HOLDS: usize = 100;
 
-/// The units in which the home could take the stay, in ascending order, without a lock and without a write.
+/// Where a stay would fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Free {
+    /// The units, in ascending order.
+    pub(crate) units: Vec<UnitId>,
+    /// Whether nights beside the stay matter: then the key of its own nights is not enough, and the look must be repeated
+    /// behind the lock of the calendar.
+    pub(crate) distance_matters: bool,
+}
+
+/// The units in which the home could take the stay, without a lock and without a write.
 ///
 /// A hold that stands in the way but is over by the clock is fired first, as its timer will.
 ///
 /// # Errors
 /// [`Error::Taken`] when there is none, with the instant at which a hold in the way ends.
-pub(crate) async fn look(app: &App, property: &Property, stay: &Stay) -> Result<Vec<UnitId>, Error> {
+pub(crate) async fn look(app: &App, property: &Property, stay: &Stay) -> Result<Free, Error> {
     for _ in 0..MOST_HOLDS {
         let free = free_units(app.reader(), property, stay).await?;
-        if !free.is_empty() {
+        if !free.units.is_empty() {
             return Ok(free);
         }
         let now = app.engine.now().await?;
@@ -41,18 +51,22 @@ pub(crate) async fn look(app: &App, property: &Property, stay: &Stay) -> Result<
 pub(crate) async fn choose(tx: &Tx, property: &Property, stay: &Stay) -> Result<UnitId, Error> {
     nights::lock_calendar(&**tx, property.id).await?;
     let free = free_units(&**tx, property, stay).await?;
-    match free.first() {
+    match free.units.first() {
         Some(unit) => Ok(*unit),
         None => Err(taken(&around(&**tx, property, stay).await?, stay)),
     }
 }
 
-async fn free_units(conn: &impl ConnectionTrait, property: &Property, stay: &Stay) -> Result<Vec<UnitId>, Error> {
+async fn free_units(conn: &impl ConnectionTrait, property: &Property, stay: &Stay) -> Result<Free, Error> {
     let units = properties::units(conn, property.id).await?;
     let neighbours = nights::neighbours(conn, &units, stay).await?;
     let rules = property.listing.rules;
     let around = |unit: &UnitId| -> &[Neighbour] { neighbours.get(unit).map_or(&[], Vec::as_slice) };
-    Ok(units.into_iter().filter(|unit| rules.fits_between(stay, around(unit)).is_ok()).collect())
+    let promised = |other: &Neighbour| other.preparation_nights.is_some_and(|nights| nights > 0);
+    Ok(Free {
+        distance_matters: rules.preparation_nights > 0 || neighbours.values().flatten().any(promised),
+        units: units.into_iter().filter(|unit| rules.fits_between(stay, around(unit)).is_ok()).collect(),
+    })
 }
 
 async fn around(conn: &impl ConnectionTrait, property: &Property, stay: &Stay) -> Result<Vec<Taken>, Error> {

@@ -1,0 +1,10 @@
+//! Homes, quotes, bookings and money, over HTTP on both databases.
+
+mod bookings;
+mod endings;
+mod homes;
+mod nights;
+mod payments;
+mod privacy;
+mod quotes;
+mod replays;
