@@ -73,7 +73,18 @@ pub(crate) fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> R
     if !says_json(headers) {
         return Err(Problem::new(&catalogue::UNSUPPORTED_MEDIA_TYPE));
     }
+    if holds_nul(bytes) {
+        let flaw = Flaw::new("", "nul_character", "no text of ours holds a NUL character");
+        return Err(Problem::new(&catalogue::INVALID_BODY).at([flaw]));
+    }
     from_slice(bytes)
+}
+
+/// Whether a text in this JSON holds the one character that PostgreSQL's texts cannot. It is only ever written `\\u0000`: raw, it
+/// is no JSON.
+fn holds_nul(bytes: &[u8]) -> bool {
+    let is_escape = |at: usize| bytes[..at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0;
+    bytes.windows(6).enumerate().any(|(at, six)| six.eq_ignore_ascii_case(b"\\u0000") && is_escape(at))
 }
 
 fn says_json(headers: &HeaderMap) -> bool {
@@ -263,6 +274,17 @@ mod tests {
         ];
         for (body, status, said) in cases {
             assert_eq!(refused(&body), (status, said.to_owned()), "{body}");
+        }
+    }
+
+    #[test]
+    fn only_a_written_out_nul_is_one() {
+        for nul in [r#"{"a":"\u0000"}"#, r#"{"a":"x\\\u0000y"}"#] {
+            assert!(holds_nul(nul.as_bytes()), "{nul}");
+        }
+        for none in [r#"{"a":"\\u0000"}"#, r#"{"a":"u0000"}"#, r#"{"a":"\u00001"}"#.replace("u0000", "u0001").as_str()]
+        {
+            assert!(!holds_nul(none.as_bytes()), "{none}");
         }
     }
 

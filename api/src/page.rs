@@ -136,6 +136,12 @@ impl<T: Serialize> IntoResponse for Listing<T> {
 
 /// Reads a query string strictly; a flaw names its parameter.
 pub(crate) fn query<T: DeserializeOwned>(text: &str) -> Result<T, Problem> {
+    let nul = form_urlencoded::parse(text.as_bytes()).find(|(_, value)| value.contains('\0'));
+    if let Some((name, _)) = nul {
+        let flaw =
+            Flaw::new(format!("?{}", name.replace('\0', "")), "nul_character", "no text of ours holds a NUL character");
+        return Err(Problem::new(&catalogue::INVALID_QUERY).at([flaw]));
+    }
     let reader = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));
     serde_path_to_error::deserialize(reader).map_err(|error| {
         let place = error.path().iter().map(|segment| format!("/{segment}")).collect::<String>();

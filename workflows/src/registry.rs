@@ -14,6 +14,7 @@ use crate::mail::{self, Mail, Post};
 use crate::payment::{Cashier, Payment};
 use crate::payout::{Payout, daily};
 use crate::photo::{Darkroom, Photo};
+use crate::till;
 
 /// What the processes reach the outside by.
 #[derive(Clone)]
@@ -48,4 +49,5 @@ pub fn registry(reach: Reach) -> Registry {
         .register::<Photo>(Darkroom { objects, limits: photos })
         .facts(Poster)
         .schedule(daily(provider))
+        .schedule(till::inbox())
 }

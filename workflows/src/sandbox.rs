@@ -24,6 +24,9 @@ pub struct Sandbox {
     pub settling: Settling,
 }
 
+/// The farthest that the clock is moved at once: every day on the way has work.
+const FARTHEST: chrono::TimeDelta = chrono::TimeDelta::days(400);
+
 fn of(app: &App) -> Result<&Sandbox, Error> {
     app.sandbox.as_ref().ok_or(Error::NotFound)
 }
@@ -43,6 +46,9 @@ pub async fn clock(app: &App) -> Result<Timestamp, Error> {
 /// [`Error::NotFound`] outside the sandbox; [`Error::Busy`] when the work does not come to rest.
 pub async fn advance(app: &App, target: Timestamp) -> Result<Timestamp, Error> {
     let settling = of(app)?.settling;
+    if target > app.engine.now().await? + FARTHEST {
+        return Err(Error::flaw("", "out_of_range", "at most 400 days at once"));
+    }
     let app = app.clone();
     let moved = engine::detached(async move { app.engine.advance_to(target, settling).await }).await;
     moved.map_err(|error| match error {

@@ -124,7 +124,9 @@ impl TryFrom<&Wish> for Wanted {
             (Some(south), Some(west), Some(north), Some(east)) if south <= north => {
                 Some(Area { south, west, north, east })
             }
-            _ => return Err(Error::flaw("?south", "not_a_box", "all four edges or none, south of north")),
+            _ => {
+                return Err(Error::flaw("?south", "not_a_box", "all four edges or none, on this earth, south of north"));
+            }
         };
         let stay = match (wish.check_in, wish.check_out) {
             (None, None) => None,

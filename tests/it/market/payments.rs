@@ -12,6 +12,7 @@ on_both!(
     a_bank_that_says_no_ends_with_another_card_or_none,
     a_hold_that_is_over_is_given_up_for_a_rival,
     a_message_twice_is_a_message_once,
+    a_message_that_came_too_early_is_tried_again,
     nobody_speaks_for_the_gateway,
     a_card_that_cannot_be_captured_books_nothing,
     a_lost_answer_is_looked_up,
@@ -130,6 +131,30 @@ async fn a_message_twice_is_a_message_once(db: TestDatabase) {
     assert!(count(&row) > 0);
     assert_eq!(count(&row), count(&inbox));
     assert_eq!(house.phase(&guest, &id).await, "confirmed");
+}
+
+async fn a_message_that_came_too_early_is_tried_again(db: TestDatabase) {
+    let house = TestApp::open(db).await;
+    let (host, guest) = (house.person("host@example.org").await, house.person("guest@example.org").await);
+    let home = house.home(&host, instant()).await;
+    let order = house.order(&home, (30, 2), "pm_card_ok").await;
+    let id = house.book(&guest, order).await;
+    let intent = house.intents(&id).await.remove(0).intent;
+    let now = house.app.engine.now().await.unwrap();
+    for (event, about) in [("evt_early", intent.as_str()), ("evt_of_nobody", "pi_of_nobody")] {
+        let body = json!({"id": event, "kind": "payment.captured", "intent": about, "created": now}).to_string();
+        let (provider, event_id) = ("sandbox".to_owned(), event.to_owned());
+        let message = store::inbox::Waiting { provider, event_id, body, received_at: now, attempts: 0 };
+        assert!(store::inbox::accept(&house.db.connection, &message).await.unwrap());
+    }
+    house.settle().await;
+    house.advance(TimeDelta::minutes(10)).await;
+    let waiting = store::inbox::waiting(&house.db.connection, 10).await.unwrap();
+    assert_eq!((waiting.len(), waiting[0].event_id.as_str()), (1, "evt_of_nobody"));
+    assert!(waiting[0].attempts > 0);
+    let nudge = "select key from workflow_journal where key = 'wh:sandbox:evt_early'";
+    let row = sea_orm::ConnectionTrait::query_one_raw(&house.db.connection, house.sql(nudge)).await.unwrap();
+    assert!(row.is_some());
 }
 
 async fn nobody_speaks_for_the_gateway(db: TestDatabase) {

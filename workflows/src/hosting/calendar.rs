@@ -96,6 +96,9 @@ pub async fn availability(
     let from = from.unwrap_or(today);
     let to = to.or_else(|| from.checked_add_days(Days::new(DEFAULT_DAYS))).unwrap_or(from);
     let longest = from.checked_add_days(Days::new(MOST_DAYS)).unwrap_or(from);
+    if !(2000..3000).contains(&chrono::Datelike::year(&from)) {
+        return Err(Error::flaw("?from", "out_of_range", "between the years 2000 and 2999"));
+    }
     if to <= from || to > longest {
         return Err(Error::flaw("?to", "out_of_range", "after `from`, and not two years later"));
     }

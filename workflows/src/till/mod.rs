@@ -4,4 +4,4 @@ mod cards;
 mod webhooks;
 
 pub use cards::{Offered, another_card, payment, payments_of, payout, payouts_of};
-pub use webhooks::{Received, receive, work_off};
+pub use webhooks::{Received, inbox, receive};

@@ -4,8 +4,11 @@
 //! carries no news itself: messages come late, twice and out of order, so the payment looks for itself. A message about
 //! something that we do not know yet (the answer to our own call may still be on its way) stays in the inbox for another try.
 
-use domain::Timestamp;
-use engine::{EventKey, Origin, TurnError, Tx, detached};
+use std::sync::Arc;
+
+use domain::{PaymentId, Timestamp};
+use engine::{EventKey, Fire, Origin, Schedule, TurnError, Tx, detached};
+use futures::FutureExt as _;
 use integrations::payments::{WebhookError, WebhookEvent};
 use store::inbox::{self, Waiting};
 use store::payments;
@@ -60,34 +63,51 @@ fn not_believed(why: WebhookError) -> Error {
     Error::Forbidden(engine::Refusal::because(code, why.to_string()))
 }
 
-/// Tries again what waits in the inbox; says how many were passed on. For the worker's schedule.
-///
-/// # Errors
-/// When the database fails.
-pub async fn work_off(app: &App, limit: u64) -> Result<usize, Error> {
-    let mut passed = 0;
-    for message in inbox::waiting(app.reader(), limit).await? {
-        if message.attempts >= MOST_ATTEMPTS {
-            continue;
-        }
-        let app = app.clone();
-        passed += usize::from(detached(async move { try_again(&app, &message).await }).await?);
-    }
-    Ok(passed)
+/// Every five minutes.
+const AGAIN: &str = "0 */5 * * * *";
+/// So many messages at once; the rest waits for the next tick.
+const AT_ONCE: u64 = 200;
+
+/// The schedule that tries again what waits in the inbox. Nobody sees its instants: news that matters comes by our own calls too.
+#[must_use]
+pub fn inbox() -> Schedule {
+    let fire: Fire = Arc::new(|tx, at| try_again(tx, at).boxed());
+    Schedule::parse("webhook_inbox", AGAIN, chrono_tz::Tz::UTC, fire)
+        .expect("a test reads this schedule")
+        .housekeeping()
 }
 
-async fn try_again(app: &App, message: &Waiting) -> Result<bool, Error> {
-    let Waiting { provider, event_id, body, .. } = message;
-    let tx = app.engine.begin().await?;
-    let now = tx.now().await?;
-    let read = serde_json::from_str::<WebhookEvent>(body);
-    let event = read.map_err(|why| Error::Broken(format!("a message in the inbox cannot be read: {why}").into()))?;
-    let passed = pass_on(&tx, provider, &event, now).await?;
-    if !passed {
-        inbox::failed(&*tx, provider, event_id).await?;
+async fn try_again(tx: &Tx, at: Timestamp) -> Result<(), TurnError> {
+    let mut known = Vec::new();
+    for message in inbox::waiting(&**tx, AT_ONCE).await.map_err(sea_orm::DbErr::from)? {
+        let event = serde_json::from_str::<WebhookEvent>(&message.body).ok();
+        let payment = match event.and_then(|event| event.intent) {
+            Some(intent) => payments::by_reference(&**tx, &message.provider, &intent).await?,
+            None => None,
+        };
+        match payment {
+            Some(payment) => known.push((payment, message)),
+            // Given up: what no payment of ours has claimed by now never will, and the message is kept for whoever looks.
+            None if message.attempts >= MOST_ATTEMPTS => {
+                inbox::processed(&**tx, &message.provider, &message.event_id, at).await?;
+            }
+            None => drop(inbox::failed(&**tx, &message.provider, &message.event_id).await?),
+        }
     }
-    tx.commit().await?;
-    Ok(passed)
+    // In the order in which everybody locks runs.
+    known.sort_by_key(|(payment, _)| *payment);
+    for (payment, Waiting { provider, event_id, .. }) in known {
+        nudge(tx, payment, EventKey::webhook(&provider, &event_id)).await?;
+        inbox::processed(&**tx, &provider, &event_id, at).await?;
+    }
+    Ok(())
+}
+
+async fn nudge(tx: &Tx, payment: PaymentId, key: EventKey) -> Result<(), TurnError> {
+    match tx.note::<Payment>(run_of(payment), &Event::Nudged, key, &Origin::default()).await {
+        Ok(_) | Err(TurnError::Duplicate) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 async fn pass_on(tx: &Tx, provider: &str, event: &WebhookEvent, now: Timestamp) -> Result<bool, Error> {
@@ -98,15 +118,19 @@ async fn pass_on(tx: &Tx, provider: &str, event: &WebhookEvent, now: Timestamp) 
     };
     let about_nothing_of_ours = event.intent.is_none();
     if let Some(payment) = payment {
-        let key = EventKey::webhook(provider, &event.id);
-        match tx.note::<Payment>(run_of(payment), &Event::Nudged, key, &Origin::default()).await {
-            Ok(_) | Err(TurnError::Duplicate) => {}
-            Err(error) => return Err(error.into()),
-        }
+        nudge(tx, payment, EventKey::webhook(provider, &event.id)).await?;
     }
     let done = payment.is_some() || about_nothing_of_ours;
     if done {
         inbox::processed(&**tx, provider, &event.id, now).await?;
     }
     Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_schedule_can_be_read() {
+        assert_eq!(super::inbox().name, "webhook_inbox");
+    }
 }
