@@ -129,7 +129,10 @@ impl Error {
 /// What may simply be tried again is a matter of being busy; anything else is ours to mend.
 impl From<sea_orm::DbErr> for Error {
     fn from(source: sea_orm::DbErr) -> Self {
-        if store::classify(&source).may_be_repeated() { Self::Busy("the database") } else { Self::Storage(source) }
+        // Who got no connection has not begun.
+        let never_began = matches!(source, sea_orm::DbErr::ConnectionAcquire(_));
+        let may_be_repeated = never_began || store::classify(&source).may_be_repeated();
+        if may_be_repeated { Self::Busy("the database") } else { Self::Storage(source) }
     }
 }
 

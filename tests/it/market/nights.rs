@@ -17,6 +17,16 @@ on_both!(
 /// How many requests are under way at once.
 const AT_ONCE: usize = 300;
 
+/// As a good client does: whoever is told that we are too busy asks again under the same key.
+async fn insist(process: &TestApp, guest: &harness::app::Signed, key: &str, order: Value) -> harness::app::Reply {
+    loop {
+        let reply = process.keyed("/bookings", guest, key, order.clone()).await;
+        if reply.status != 503 {
+            return reply;
+        }
+    }
+}
+
 /// Asks for all of these at once, by turns at two processes, and returns who got what; everybody else is told why not.
 async fn storm(house: &TestApp, guests: &[harness::app::Signed], orders: Vec<Value>) -> Vec<Value> {
     let neighbour = house.beside(2).await;
@@ -25,7 +35,7 @@ async fn storm(house: &TestApp, guests: &[harness::app::Signed], orders: Vec<Val
     let tries = orders.into_iter().enumerate().map(|(n, order)| {
         let process = if n % 2 == 0 { house } else { &neighbour };
         let guest = &guests[n % guests.len()];
-        async move { process.command("/bookings", guest, order).await }
+        async move { insist(process, guest, &format!("storm-{n}"), order).await }
     });
     let answers: Vec<_> = futures::stream::iter(tries).buffer_unordered(AT_ONCE).collect().await;
     let mut won = vec![];
