@@ -9,7 +9,7 @@ mod queue;
 mod show_config;
 mod workflow;
 
-use crate::config::{self, Loaded};
+use crate::config::{self, Loaded, Origin};
 use crate::serve::{self, Role};
 use crate::{demo, logging};
 use anyhow::Result;
@@ -69,6 +69,7 @@ impl Cli {
         let mut loaded = config::load(self.config.as_deref())?;
         if let Some(data) = self.data {
             loaded.config.installation.data = data;
+            loaded.origins.insert("installation.data".to_owned(), Origin::Option("--data"));
         }
         logging::start(&loaded)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

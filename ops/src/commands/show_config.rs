@@ -11,14 +11,19 @@ pub(crate) fn run(loaded: &Loaded) -> Result<()> {
 
 fn text(loaded: &Loaded) -> Result<String> {
     let mut out = String::new();
-    for (section, keys) in Table::try_from(&loaded.config)? {
-        out.push_str(&format!("[{section}]\n"));
-        for (key, value) in keys.as_table().into_iter().flatten() {
-            out.push_str(&line(loaded, &section, key, value));
-        }
-        out.push('\n');
+    for (name, keys) in &Table::try_from(&loaded.config)? {
+        section(loaded, name, keys, &mut out);
     }
     Ok(out)
+}
+
+/// A section, and then the sections within it: as a file would have them, so that each key can say where it comes from.
+fn section(loaded: &Loaded, name: &str, keys: &Value, out: &mut String) {
+    let (within, plain): (Vec<_>, Vec<_>) = keys.as_table().into_iter().flatten().partition(|(_, v)| v.is_table());
+    out.push_str(&format!("[{name}]\n"));
+    plain.iter().for_each(|(key, value)| out.push_str(&line(loaded, name, key, value)));
+    out.push('\n');
+    within.iter().for_each(|(key, keys)| section(loaded, &format!("{name}.{key}"), keys, out));
 }
 
 fn line(loaded: &Loaded, section: &str, key: &str, value: &Value) -> String {

@@ -18,6 +18,8 @@ pub(crate) enum Origin {
     File,
     /// This variable.
     Environment(String),
+    /// This option of the command line.
+    Option(&'static str),
 }
 
 impl fmt::Display for Origin {
@@ -26,6 +28,7 @@ impl fmt::Display for Origin {
             Self::Default => f.write_str("default"),
             Self::File => f.write_str("file"),
             Self::Environment(name) => f.write_str(name),
+            Self::Option(name) => f.write_str(name),
         }
     }
 }
@@ -65,12 +68,23 @@ fn lay(table: &mut Table, over: Table, origins: &mut BTreeMap<String, Origin>) -
         let Some(Value::Table(known)) = table.get_mut(&section) else {
             bail!("[{section}] in the configuration file is no section of ours")
         };
-        for (key, value) in keys {
-            origins.insert(format!("{section}.{key}"), Origin::File);
-            known.insert(key, value);
-        }
+        merge(known, keys, &section, origins);
     }
     Ok(())
+}
+
+/// A table within goes over its like key by key, so that each key keeps its own origin.
+fn merge(known: &mut Table, over: Table, place: &str, origins: &mut BTreeMap<String, Origin>) {
+    for (key, value) in over {
+        let place = format!("{place}.{key}");
+        match (known.get_mut(&key), value) {
+            (Some(Value::Table(known)), Value::Table(over)) => merge(known, over, &place, origins),
+            (_, value) => {
+                origins.insert(place, Origin::File);
+                known.insert(key, value);
+            }
+        }
+    }
 }
 
 /// A key as the environment names it.

@@ -50,6 +50,13 @@ fn the_environment_wins_over_the_file_and_says_so() {
     assert!(from("", &[("INNKEEPER_API__MAX_IN_FLIGHT", "many")]).is_err());
     let deep = from("", &[("INNKEEPER_MARKET__TIMERS__QUOTE_MINUTES", "7")]).unwrap();
     assert_eq!(deep.config.market.timers.quote_minutes, 7);
+    let within =
+        from("[market.timers]\nquote_minutes = 9", &[("INNKEEPER_MARKET__TIMERS__HOST_ANSWER_HOURS", "5")]).unwrap();
+    let timers = within.config.market.timers;
+    assert_eq!((timers.quote_minutes, timers.host_answer_hours), (9, 5));
+    let from_the_file: Vec<_> =
+        within.origins.iter().filter(|(_, o)| **o == Origin::File).map(|(key, _)| key).collect();
+    assert_eq!(from_the_file, ["market.timers.quote_minutes"]);
 }
 
 #[test]
