@@ -1,8 +1,10 @@
 //! Connections for every command: the database that the configuration names, migrated only when asked.
 
 use crate::config::Config;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use engine::{Databases, Pools};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::time::Duration;
 
 /// The name of the embedded database in the data folder.
@@ -19,10 +21,33 @@ pub(crate) async fn databases(config: &Config) -> Result<Databases> {
         patience: Duration::from_secs(config.database.patience_seconds),
     };
     if config.embedded() {
-        let folder = &config.installation.data;
-        std::fs::create_dir_all(folder).with_context(|| format!("make the data folder {}", folder.display()))?;
+        data_folder(config)?;
         let file = config.data(SQLITE_FILE);
         return Databases::sqlite(&file, pools).await.with_context(|| format!("open {}", file.display()));
     }
     Databases::postgres(config.database_url(), pools).await.context("connect to the PostgreSQL server of database.url")
+}
+
+/// As [`databases`], for commands that look: an embedded database that does not exist is a misspelt folder, and is not made.
+///
+/// # Errors
+/// As [`databases`], and when there is nothing to look at.
+pub(crate) async fn existing(config: &Config) -> Result<Databases> {
+    let file = config.data(SQLITE_FILE);
+    ensure!(
+        !config.embedded() || file.exists(),
+        "there is no {}: --data or installation.data names another folder, or it was never started (`innkeeper up`)",
+        file.display()
+    );
+    databases(config).await
+}
+
+/// Makes the data folder if need be, for our own eyes: it has letters, keys and the database in it.
+///
+/// # Errors
+/// When it cannot be made.
+pub(crate) fn data_folder(config: &Config) -> Result<()> {
+    let folder = &config.installation.data;
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.with_context(|| format!("make the data folder {}", folder.display()))
 }

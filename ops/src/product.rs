@@ -95,7 +95,7 @@ fn key_of_keys(config: &Config) -> Result<KeyOfKeys> {
     if config.identity.key_file.is_some() {
         return KeyOfKeys::read(&file).context("read the key of keys");
     }
-    std::fs::create_dir_all(&config.installation.data).context("make the data folder")?;
+    connect::data_folder(config)?;
     KeyOfKeys::read_or_make(&file).context("read or make the key of keys")
 }
 
@@ -112,7 +112,7 @@ async fn gateway(config: &Config, key: &KeyOfKeys, clock: Mirror) -> Result<Sand
         challenge_url: format!("{}/sandbox/challenges", config.identity.public_url),
         clock: Arc::new(move || clock.now()),
     };
-    std::fs::create_dir_all(&config.installation.data).context("make the data folder")?;
+    connect::data_folder(config)?;
     SandboxGateway::open(sandbox).await.context("open the sandbox gateway's books")
 }
 

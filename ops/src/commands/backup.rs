@@ -7,6 +7,8 @@ use crate::connect;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
+use std::fs::DirBuilder;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 /// Where the copy goes.
@@ -23,8 +25,9 @@ impl Backup {
             "for PostgreSQL use pg_basebackup with WAL archiving; this command copies the embedded database"
         );
         ensure!(!self.to.exists(), "{} exists already: a backup never overwrites another", self.to.display());
-        std::fs::create_dir_all(&self.to).with_context(|| format!("make {}", self.to.display()))?;
-        let db = connect::databases(config).await?;
+        let db = connect::existing(config).await?;
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.to);
+        made.with_context(|| format!("make {}", self.to.display()))?;
         let copy = self.to.join(connect::SQLITE_FILE);
         let name = copy.to_str().context("the folder's name must be readable text")?;
         let vacuum = Statement::from_sql_and_values(DbBackend::Sqlite, "VACUUM INTO $1", [name.into()]);

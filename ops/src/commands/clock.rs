@@ -26,7 +26,7 @@ pub(crate) enum Clock {
 
 impl Clock {
     pub(crate) async fn run(self, config: &Config) -> Result<()> {
-        let db = connect::databases(config).await?;
+        let db = connect::existing(config).await?;
         let settings = Settings::new(&config.installation.name, super::workflow::stranger(), "clock");
         let engine = Engine::open(settings, db, Registry::new());
         let now = engine.now().await.context("read the business clock")?;

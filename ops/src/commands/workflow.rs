@@ -58,7 +58,7 @@ pub(crate) fn stranger() -> uuid::Uuid {
 
 /// An engine that only looks: it knows no workflow and executes nothing.
 pub(crate) async fn onlooker(config: &Config) -> Result<Engine> {
-    let db = connect::databases(config).await?;
+    let db = connect::existing(config).await?;
     Ok(Engine::open(Settings::new(&config.installation.name, stranger(), "operator"), db, Registry::new()))
 }
 

@@ -3,6 +3,7 @@
 mod process;
 
 use crate::config::Config;
+use crate::connect;
 use crate::product::Product;
 use anyhow::{Context, Result, bail};
 use api::Health;
@@ -87,7 +88,7 @@ fn alone(config: &Config) -> Result<Option<File>> {
         return Ok(None);
     }
     let folder = &config.installation.data;
-    std::fs::create_dir_all(folder).with_context(|| format!("make the data folder {}", folder.display()))?;
+    connect::data_folder(config)?;
     let lock = File::create(folder.join("lock")).context("make the lock of the data folder")?;
     if !FileExt::try_lock_exclusive(&lock).context("lock the data folder")? {
         bail!(
