@@ -5,6 +5,7 @@ use crate::connect;
 use anyhow::{Context, Result, bail};
 use engine::Databases;
 use sea_orm::ConnectionTrait;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -24,10 +25,10 @@ enum Finding {
 
 pub(crate) async fn run(config: &Config) -> Result<ExitCode> {
     let mut ill = 0;
-    let database = connect::databases(config).await;
+    let [database, schema] = truth(config).await;
     for (name, finding) in [
-        ("database", database_answers(config, database.as_ref())),
-        ("schema", schema(database.as_ref().ok()).await),
+        ("database", database),
+        ("schema", schema),
         ("redis", redis(config).await),
         ("mail", mail(config).await),
         ("data folder", data_folder(config)),
@@ -52,6 +53,28 @@ fn judged(result: Result<String>, mend: &'static str) -> Finding {
         Ok(how) => Finding::Well(how),
         Err(error) => Finding::Ill { what: format!("{error:#}"), mend },
     }
+}
+
+/// The database and its schema; an embedded one is made by the first start, not by the doctor.
+async fn truth(config: &Config) -> [Finding; 2] {
+    if config.embedded() && !config.data(connect::SQLITE_FILE).exists() {
+        return [(); 2].map(|()| Finding::Without("will be made at the first start".into()));
+    }
+    let database = match reach(config.database_url()).await {
+        Ok(()) => connect::databases(config).await,
+        Err(error) => Err(error),
+    };
+    [database_answers(config, database.as_ref()), schema(database.as_ref().ok()).await]
+}
+
+/// Whether anybody listens there: the pool would go on trying, and then only say that it waited.
+async fn reach(url: &str) -> Result<()> {
+    let Ok(url) = reqwest::Url::parse(url) else { return Ok(()) };
+    let Some(host) = url.host_str().filter(|host| !host.is_empty()) else { return Ok(()) };
+    let (host, port) = (host.trim_matches(['[', ']']), url.port().unwrap_or(5432));
+    let connecting = tokio::time::timeout(PATIENCE, tokio::net::TcpStream::connect((host, port)));
+    let place = || format!("connect to {host}:{port}");
+    connecting.await.context("no answer in time").and_then(|made| made.map_err(Into::into)).map(drop).with_context(place)
 }
 
 fn database_answers(config: &Config, database: Result<&Databases, &anyhow::Error>) -> Finding {
@@ -111,10 +134,11 @@ async fn mail(config: &Config) -> Finding {
 
 fn data_folder(config: &Config) -> Finding {
     let folder = &config.installation.data;
+    // The first start makes it; until then the question is whether it can.
+    let place = folder.ancestors().find(|place| place.is_dir()).unwrap_or(Path::new("."));
     let look = || {
-        std::fs::create_dir_all(folder).context("make it")?;
-        tempfile::tempfile_in(folder).context("write into it")?;
-        Ok(format!("{} can be written", folder.display()))
+        tempfile::tempfile_in(place).with_context(|| format!("write into {}", place.display()))?;
+        Ok(format!("{} can be {}", folder.display(), if place == folder { "written" } else { "made" }))
     };
     judged(look(), "give this user the right to write there, or choose another with --data")
 }
