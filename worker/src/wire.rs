@@ -84,8 +84,8 @@ impl Wire {
     /// # Errors
     /// When it cannot be reached or does not answer.
     pub async fn ping(&self) -> Result<(), RedisError> {
-        let mut connection = self.connection().await?;
-        redis::cmd("PING").exec_async(&mut connection).await
+        let asking = async { redis::cmd("PING").exec_async(&mut self.connection().await?).await };
+        self.note(asking.await)
     }
 
     /// A connection that mends itself, as apalis wants one.
