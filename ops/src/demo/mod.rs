@@ -11,11 +11,12 @@ mod telling;
 
 use crate::config::Config;
 use crate::serve::{self, Role};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::Args;
 use client::Client;
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Instant;
 use telling::Telling;
@@ -46,12 +47,16 @@ impl Demo {
         fresh(&mut config, folder.path().to_path_buf())?;
         let site = config.identity.public_url.clone();
         let letters = config.data("mail");
+        let mut asked = pin!(serve::asked_to_end()?);
         let running = serve::start(config.clone(), Role::ALL).await?;
         let mut telling = Telling::begin();
         telling.say(&format!("Innkeeper serves {site} from {}", folder.path().display()));
 
         let stage = Stage { client: Client::new(&site)?, letters };
-        let outcome = story::play(&stage, &mut telling, self.homes).await;
+        let outcome = tokio::select! {
+            told = story::play(&stage, &mut telling, self.homes) => told,
+            () = &mut asked => Err(anyhow!("somebody asked it to end")),
+        };
         let books = match &outcome {
             Ok(_) => Some(ledger::trial_balance(&config).await?),
             Err(_) => None,
@@ -65,7 +70,7 @@ impl Demo {
         }
         if !self.exit && whole {
             telling.what_next(&site);
-            tokio::signal::ctrl_c().await.context("wait for Ctrl-C")?;
+            asked.await;
         }
         running.stop.cancel();
         running.ended().await?;

@@ -112,11 +112,22 @@ pub(crate) async fn until_signalled(config: Config, role: Role) -> Result<()> {
         ),
         None => println!("working, metrics at http://{}/metrics", running.metrics),
     }
-    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let asked = asked_to_end()?;
     let stop = running.stop.clone();
     tokio::spawn(async move {
-        tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} }
+        asked.await;
         stop.cancel();
     });
     running.ended().await
+}
+
+/// Comes back at SIGTERM or SIGINT, which from now on no longer end the process by themselves.
+///
+/// # Errors
+/// When the signals cannot be taken.
+pub(crate) fn asked_to_end() -> Result<impl Future<Output = ()>> {
+    let (mut term, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! { _ = term.recv() => {}, _ = interrupt.recv() => {} }
+    })
 }
