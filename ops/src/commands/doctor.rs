@@ -74,7 +74,12 @@ async fn reach(url: &str) -> Result<()> {
     let (host, port) = (host.trim_matches(['[', ']']), url.port().unwrap_or(5432));
     let connecting = tokio::time::timeout(PATIENCE, tokio::net::TcpStream::connect((host, port)));
     let place = || format!("connect to {host}:{port}");
-    connecting.await.context("no answer in time").and_then(|made| made.map_err(Into::into)).map(drop).with_context(place)
+    connecting
+        .await
+        .context("no answer in time")
+        .and_then(|made| made.map_err(Into::into))
+        .map(drop)
+        .with_context(place)
 }
 
 fn database_answers(config: &Config, database: Result<&Databases, &anyhow::Error>) -> Finding {
@@ -145,7 +150,7 @@ fn data_folder(config: &Config) -> Finding {
 
 fn key(config: &Config) -> Finding {
     let file = config.key_file();
-    if !file.exists() && config.installation.sandbox {
+    if !file.exists() && config.identity.key_file.is_none() {
         return Finding::Without("will be made at the first start".into());
     }
     let found = workflows::identity::KeyOfKeys::read(&file)
