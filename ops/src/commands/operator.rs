@@ -2,7 +2,7 @@
 
 use crate::config::Config;
 use crate::product::Product;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use clap::Subcommand;
 use domain::Currency;
 use secrecy::SecretString;
@@ -33,10 +33,18 @@ impl Operator {
             locale: "en".parse::<Locale>()?,
             currency: Currency::EUR,
         };
-        let id = identity::admit(&product.app, wish, Some(store::Role::Operator)).await.context("make the account")?;
+        let made = identity::admit(&product.app, wish, Some(store::Role::Operator)).await;
+        let id = made.map_err(in_words).context("make the account")?;
         println!("{id}");
         Ok(())
     }
+}
+
+/// What is wrong with which value; the error alone only counts them.
+fn in_words(error: workflows::Error) -> anyhow::Error {
+    let workflows::Error::Invalid(flaws) = error else { return error.into() };
+    let words: Vec<_> = flaws.iter().map(|f| format!("{}: {}", f.pointer.trim_start_matches('/'), f.detail)).collect();
+    anyhow!(words.join("; "))
 }
 
 /// The first line, without its end.
