@@ -12,6 +12,7 @@
 pub mod app;
 pub mod database;
 pub mod market;
+pub mod picture;
 pub mod program;
 pub mod servers;
 pub mod wait;

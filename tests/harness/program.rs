@@ -5,7 +5,7 @@
 
 use std::env;
 use std::ffi::OsStr;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -72,22 +72,51 @@ impl Program {
 
     /// Starts it; from here on it cannot outlive the test.
     pub fn start(self) -> Result<Running> {
+        let log = Log::default();
+        self.spawn(Stdio::null(), (&log, &log))
+    }
+
+    /// Runs it to its end with this on its standard input, and keeps what it prints apart from what it complains of.
+    pub async fn run(self, limit: Duration, input: &str) -> Result<Finished> {
+        let (printed, complained) = (Log::default(), Log::default());
+        let mut running = self.spawn(Stdio::piped(), (&printed, &complained))?;
+        if let Some(mut stdin) = running.child.stdin.take() {
+            // It may end without having read everything, which is its own affair.
+            let _ = stdin.write_all(input.as_bytes());
+        }
+        let code = running.ended(limit).await?.code();
+        let whole = || std::future::ready((printed.is_complete() && complained.is_complete()).then_some(()));
+        wait::until(limit, "the end of its output", whole).await?;
+        Ok(Finished { code, printed: printed.lines().join("\n"), complained: complained.lines().join("\n") })
+    }
+
+    fn spawn(self, input: Stdio, (printed, complained): (&Log, &Log)) -> Result<Running> {
         let Self { name, mut command } = self;
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
             .with_context(|| format!("start {}", command.get_program().display()))?;
-        let log = Log::default();
         if let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) {
-            log.follow(output);
-            log.follow(errors);
+            printed.follow(output);
+            complained.follow(errors);
         }
-        let mut running = Running { name, child, log, leash: None };
+        let mut running = Running { name, child, log: complained.clone(), leash: None };
         running.leash = Some(Leash::hold(running.pid(), "KILL", None)?);
         Ok(running)
     }
+}
+
+/// What became of a program that ran to its end.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its exit code; none when a signal ended it.
+    pub code: Option<i32>,
+    /// Its standard output, without the last line's end.
+    pub printed: String,
+    /// Its standard error, likewise.
+    pub complained: String,
 }
 
 /// A child process of the test; dropping it kills it, and shows the end of its log if the test is failing.

@@ -7,5 +7,6 @@ mod house;
 mod identity;
 mod market;
 mod processes;
+mod product;
 mod store;
 mod worker;

@@ -1,0 +1,16 @@
+//! The real binary from outside: what its commands promise to visitors, operators, orchestrators and those who restore a backup.
+
+mod apart;
+mod backup;
+mod configuration;
+mod demo;
+mod doctor;
+mod draining;
+mod exposition;
+mod installation;
+mod lasting;
+mod looking;
+mod metrics;
+mod operator;
+mod reference;
+mod visitors;

@@ -1,0 +1,146 @@
+//! An installation of the product in a folder and on ports of its own: its settings, its commands, its processes.
+
+use std::net::TcpListener;
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use harness::program::{Finished, Program, Running};
+use tempfile::TempDir;
+
+use super::visitors::Site;
+
+/// Longer than anything takes on a busy machine; a test that waits so long fails.
+pub(super) const LIMIT: Duration = Duration::from_secs(60);
+/// Below the ports that systems hand out to outgoing connections, so that nobody takes one between two starts.
+const PORTS: RangeInclusive<u16> = 10_000..=32_000;
+
+/// A folder, two ports, and what its environment says.
+pub(super) struct Installation {
+    folder: TempDir,
+    doors: Doors,
+    settings: Vec<(String, String)>,
+}
+
+/// Where a process listens.
+#[derive(Clone, Copy)]
+struct Doors {
+    public: u16,
+    metrics: u16,
+}
+
+/// A process that serves.
+pub(super) struct Served {
+    /// The process.
+    pub process: Running,
+    /// From its start to its first readiness.
+    pub took: Duration,
+    /// Where it serves the API; an address that nobody serves for a worker.
+    pub site: Site,
+    /// Where Prometheus looks.
+    pub metrics: String,
+}
+
+impl Installation {
+    /// The embedded default.
+    pub(super) fn embedded() -> Result<Self> {
+        let folder = tempfile::Builder::new().prefix("innkeeper-product-").tempdir()?;
+        Ok(Self { folder, doors: Doors::free()?, settings: Vec::new() })
+    }
+
+    /// Sets a variable for everything that is started from now on.
+    pub(super) fn with(mut self, variable: &str, value: &str) -> Self {
+        self.settings.push((variable.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// A place beside the data folder.
+    pub(super) fn place(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A place in the data folder.
+    pub(super) fn data(&self, name: &str) -> PathBuf {
+        self.place("data").join(name)
+    }
+
+    /// A command that is not started yet.
+    pub(super) fn command<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Result<Program> {
+        self.at(self.doors, words)
+    }
+
+    fn at<'a>(&self, doors: Doors, words: impl IntoIterator<Item = &'a str>) -> Result<Program> {
+        let words: Vec<&str> = words.into_iter().collect();
+        let program = Program::innkeeper()?
+            .named(words.join(" "))
+            .in_folder(self.folder.path())
+            .env("INNKEEPER_API__LISTEN", format!("127.0.0.1:{}", doors.public))
+            .env("INNKEEPER_API__METRICS_LISTEN", format!("127.0.0.1:{}", doors.metrics))
+            .env("INNKEEPER_IDENTITY__PUBLIC_URL", format!("http://127.0.0.1:{}", self.doors.public));
+        let program = self.settings.iter().fold(program, |program, (name, value)| program.env(name, value));
+        Ok(program.args(words).args(["--data", "data"]))
+    }
+
+    /// Runs a command to its end.
+    pub(super) async fn run(&self, words: &str) -> Result<Finished> {
+        self.command(words.split_whitespace())?.run(LIMIT, "").await
+    }
+
+    /// Starts `up`, or the first `api`, and returns once it is ready.
+    pub(super) async fn serve(&self, role: &str) -> Result<Served> {
+        self.serve_at(self.doors, role).await
+    }
+
+    /// Starts another `api` beside the first.
+    pub(super) async fn another(&self, role: &str) -> Result<Served> {
+        self.serve_at(Doors::free()?, role).await
+    }
+
+    async fn serve_at(&self, doors: Doors, role: &str) -> Result<Served> {
+        let began = Instant::now();
+        let mut process = self.at(doors, [role])?.start()?;
+        let url = format!("http://127.0.0.1:{}", doors.public);
+        process.answers(LIMIT, &format!("{url}/readyz")).await?;
+        let took = began.elapsed();
+        Ok(Served { process, took, site: Site::new(url, self.data("mail"))?, metrics: doors.metrics_url() })
+    }
+
+    /// Starts a `worker` and returns once its metrics can be asked.
+    pub(super) async fn work(&self) -> Result<Served> {
+        let (began, doors) = (Instant::now(), Doors::free()?);
+        let mut process = self.at(doors, ["worker"])?.start()?;
+        process.answers(LIMIT, &doors.metrics_url()).await?;
+        let site = Site::new(format!("http://127.0.0.1:{}", doors.public), self.data("mail"))?;
+        Ok(Served { process, took: began.elapsed(), site, metrics: doors.metrics_url() })
+    }
+}
+
+impl Doors {
+    fn free() -> Result<Self> {
+        Ok(Self { public: free_port()?, metrics: free_port()? })
+    }
+
+    fn metrics_url(self) -> String {
+        format!("http://127.0.0.1:{}/metrics", self.metrics)
+    }
+}
+
+fn free_port() -> Result<u16> {
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    (0..100).map(|_| rand::random_range(PORTS)).find(is_free).context("a hundred ports were taken")
+}
+
+impl Served {
+    /// What Prometheus reads.
+    pub(super) async fn exposition(&self) -> Result<String> {
+        Ok(reqwest::get(&self.metrics).await?.error_for_status()?.text().await?)
+    }
+
+    /// Ends it in good order, and fails when the end was not good.
+    pub(super) async fn stop(self) -> Result<()> {
+        let status = self.process.stop(LIMIT).await?;
+        anyhow::ensure!(status.success(), "it ended with {status}");
+        Ok(())
+    }
+}

@@ -1,0 +1,98 @@
+//! `/metrics`: on a listener of its own, by the rules of Prometheus, and without anybody's ids.
+
+use anyhow::Result;
+use harness::wait;
+
+use super::exposition::Exposition;
+use super::installation::{Installation, LIMIT};
+
+#[tokio::test]
+async fn what_prometheus_reads_follows_its_rules_and_names_nobody() -> Result<()> {
+    let installation = Installation::embedded()?;
+    let served = installation.serve("up").await?;
+    let (host, guest) = (served.site.person("host@example.org").await?, served.site.person("guest@example.org").await?);
+    let home = served.site.home(&host).await?;
+    let booking = served.site.book(&guest, &home, 30).await?;
+    served.site.until_phase(&guest, &booking, "awaiting_host").await?;
+    for unknown in ["/no/such/place", "/bookings/bkg_0", "/.env"] {
+        served.site.get(Some(&guest), unknown).await;
+    }
+
+    // What only the database knows is looked up every few seconds.
+    let whole = async || {
+        served.exposition().await.ok().filter(|text| text.contains(r#"{queue="engine",standing="scheduled"}"#))
+    };
+    let text = wait::until(LIMIT, "the depths of the queues", whole).await?;
+    let seen = Exposition::read(&text).map_err(anyhow::Error::msg)?;
+    assert_eq!(seen.flaws(), Vec::<String>::new());
+    println!("{} families, {} series, {} bytes", seen.families.len(), seen.samples.len(), text.len());
+    let route = |path: &str| seen.samples.iter().any(|sample| sample.label("route") == Some(path));
+    assert!(route("/bookings/{id}") && route("/properties/{id}") && route("unmatched"), "{text}");
+    for private in ["bkg_", "usr_", "prp_", "example.org", ".env", "/no/such"] {
+        assert!(!text.contains(private), "{private} is in the metrics");
+    }
+    for family in [
+        "innkeeper_http_requests_total",
+        "innkeeper_http_request_duration_seconds",
+        "innkeeper_work_depth",
+        "innkeeper_work_oldest_age_seconds",
+        "innkeeper_work_wait_seconds",
+        "innkeeper_work_duration_seconds",
+        "innkeeper_work_tries_total",
+        "innkeeper_database_connections",
+        "innkeeper_heartbeat_age_seconds",
+    ] {
+        assert!(seen.families.contains_key(family), "{family} is missing:\n{text}");
+    }
+    served.stop().await
+}
+
+#[tokio::test]
+async fn metrics_and_the_api_keep_to_their_own_listeners() -> Result<()> {
+    let installation = Installation::embedded()?;
+    let served = installation.serve("up").await?;
+    assert_eq!(served.site.get(None, "/metrics").await.status, 404);
+    for public in ["/readyz", "/docs", "/login"] {
+        let there = served.metrics.replace("/metrics", public);
+        assert_eq!(reqwest::get(&there).await?.status(), 404, "{there}");
+    }
+    assert_eq!(reqwest::get(&served.metrics).await?.status(), 200);
+    served.stop().await
+}
+
+/// Each rule catches what breaks it, so that the silence above means something.
+#[test]
+fn every_rule_catches_what_breaks_it() {
+    let families = [
+        ("http_requests_total", "counter", "begins neither"),
+        ("innkeeper_Requests_total", "counter", "snake case"),
+        ("innkeeper_requests", "counter", "not both"),
+        ("innkeeper_depth_total", "gauge", "not both"),
+        ("innkeeper_wait_milliseconds", "gauge", "no base unit"),
+        ("innkeeper_wait", "histogram", "no unit"),
+        ("innkeeper_depth_gauge", "gauge", "its type"),
+        ("innkeeper_depth_count", "gauge", "reserved"),
+        ("innkeeper_depth", "number", "no TYPE"),
+    ];
+    for (name, kind, flaw) in families {
+        let text = format!("# HELP {name} Something.\n# TYPE {name} {kind}\n");
+        let flaws = Exposition::read(&text).unwrap().flaws();
+        assert!(flaws.iter().any(|found| found.contains(flaw)), "{name}: {flaws:?}");
+    }
+    let depth = "# HELP innkeeper_depth Of work.\n# TYPE innkeeper_depth gauge\n";
+    let samples = [
+        ("innkeeper_other 1", "no TYPE and HELP"),
+        ("innkeeper_depth_sum 1", "no TYPE and HELP"),
+        (r#"innkeeper_depth{route="/bookings/bkg_019f"} 1"#, "ids"),
+        (r#"innkeeper_depth{route="bookings"} 1"#, "no template"),
+        (r#"innkeeper_depth{queue="/a"} 1"#, "a path"),
+        (r#"innkeeper_depth{queue=""} 1"#, "empty"),
+    ];
+    for (line, flaw) in samples {
+        let flaws = Exposition::read(&format!("{depth}{line}\n")).unwrap().flaws();
+        assert!(flaws.iter().any(|found| found.contains(flaw)), "{line}: {flaws:?}");
+    }
+    let well = format!("{depth}innkeeper_depth{{queue=\"mail\",route=\"/a/{{id}}\"}} 1\n");
+    assert_eq!(Exposition::read(&well).unwrap().flaws(), Vec::<String>::new());
+    assert!(Exposition::read("innkeeper_depth one\n").is_err());
+}
