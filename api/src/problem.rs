@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use chrono::SecondsFormat;
 use serde::Serialize;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use workflows::{Error, Flaw, NotSignedIn, Refusal};
 
@@ -30,6 +32,8 @@ struct Told {
     code: Cow<'static, str>,
     detail: Option<Cow<'static, str>>,
     errors: Vec<Flaw>,
+    /// What only this kind of problem says (RFC 9457 §3.2).
+    more: Map<String, Value>,
     retry_after: Option<Duration>,
     headers: Vec<(HeaderName, HeaderValue)>,
     /// For the log, never for the answer.
@@ -61,6 +65,10 @@ pub struct ProblemBody {
     errors: Vec<FlawBody>,
     /// Whether the same request may succeed later, unchanged.
     retryable: bool,
+    /// What only this kind of problem says, such as `hold_expires_at` of `dates_unavailable`.
+    #[serde(flatten)]
+    #[schema(ignore)]
+    more: Map<String, Value>,
 }
 
 /// One wrong value.
@@ -80,8 +88,8 @@ impl Problem {
     /// A problem of this kind.
     pub fn new(kind: &'static Kind) -> Self {
         let code = Cow::Borrowed(kind.code);
-        let (errors, headers) = (Vec::new(), Vec::new());
-        Self(Box::new(Told { kind, code, detail: None, errors, retry_after: None, headers, cause: None }))
+        let (errors, more, headers) = (Vec::new(), Map::new(), Vec::new());
+        Self(Box::new(Told { kind, code, detail: None, errors, more, retry_after: None, headers, cause: None }))
     }
 
     /// Adds what is particular about this one; it is shown.
@@ -95,6 +103,13 @@ impl Problem {
     #[must_use]
     pub fn at(mut self, flaws: impl IntoIterator<Item = Flaw>) -> Self {
         self.0.errors.extend(flaws);
+        self
+    }
+
+    /// Adds a member that only this kind of problem has; it is shown.
+    #[must_use]
+    pub fn saying(mut self, name: &'static str, value: impl Into<Value>) -> Self {
+        self.0.more.insert(name.to_owned(), value.into());
         self
     }
 
@@ -155,6 +170,7 @@ impl Problem {
             request_id: request_id.to_owned(),
             errors: self.0.errors.iter().map(flaw).collect(),
             retryable: self.0.kind.retryable,
+            more: self.0.more.clone(),
         }
     }
 }
@@ -167,6 +183,9 @@ impl From<Error> for Problem {
             Error::Invalid(flaws) => Self::new(&catalogue::INVALID_BODY).at(flaws),
             Error::Refused(refusal) => Self::refusal(refusal, &catalogue::CONFLICT),
             Error::Taken(conflict) => Self::new(&catalogue::DATES_UNAVAILABLE).because(conflict.detail),
+            Error::DatesUnavailable { detail, hold_ends } => Self::new(&catalogue::DATES_UNAVAILABLE)
+                .because(detail)
+                .saying("hold_expires_at", hold_ends.map(|until| until.to_rfc3339_opts(SecondsFormat::AutoSi, true))),
             Error::Gone(refusal) => Self::refusal(refusal, &catalogue::GONE),
             Error::NotSignedIn(why) => Self::not_signed_in(why),
             Error::Forbidden(refusal) => Self::refusal(refusal, &catalogue::FORBIDDEN),

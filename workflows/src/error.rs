@@ -20,6 +20,14 @@ pub enum Error {
     /// Something scarce (a night) belongs to somebody else already.
     #[error("{0}")]
     Taken(Conflict),
+    /// At least one of the nights is somebody else's.
+    #[error("dates unavailable: {detail}")]
+    DatesUnavailable {
+        /// One sentence for a person.
+        detail: String,
+        /// When a hold in the way ends, unless it is confirmed before.
+        hold_ends: Option<domain::Timestamp>,
+    },
     /// It was there and is no more: an expired quote, hold or link.
     #[error("expired: {0}")]
     Gone(Refusal),

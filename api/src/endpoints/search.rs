@@ -125,7 +125,11 @@ impl TryFrom<&Wish> for Wanted {
                 Some(Area { south, west, north, east })
             }
             _ => {
-                return Err(Error::flaw("?south", "not_a_box", "all four edges or none, on this earth, south of north"));
+                return Err(Error::flaw(
+                    "?south",
+                    "not_a_box",
+                    "all four edges or none, on this earth, south of north",
+                ));
             }
         };
         let stay = match (wish.check_in, wish.check_out) {

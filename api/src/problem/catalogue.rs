@@ -73,7 +73,7 @@ catalogue! {
     BODY_TIMEOUT "body_timeout" REQUEST_TIMEOUT RETRY "Body too slow" "The body did not arrive in time.";
     CONFLICT "conflict" CONFLICT FINAL "Conflict" "The present state does not allow it; `detail` says why.";
     OUT_OF_TURN "out_of_turn" CONFLICT FINAL "Out of turn" "This is not possible in the present state; read the resource and its `actions`.";
-    DATES_UNAVAILABLE "dates_unavailable" CONFLICT FINAL "Dates unavailable" "At least one of the nights is taken. Nothing was booked or charged.";
+    DATES_UNAVAILABLE "dates_unavailable" CONFLICT FINAL "Dates unavailable" "At least one of the nights is taken. Nothing was booked or charged. Where a hold is in the way, `hold_expires_at` says when it ends unless it is confirmed.";
     PRICE_CHANGED "price_changed" CONFLICT FINAL "Price changed" "The price is no longer what was quoted. Ask for a new quote.";
     IDEMPOTENCY_IN_FLIGHT "idempotency_in_flight" CONFLICT RETRY "Still being answered" "The first request with this key has not been answered yet. Ask again in a moment, with the same key.";
     GONE "gone" GONE FINAL "Gone" "It was there and is no more.";

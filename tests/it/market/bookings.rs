@@ -136,7 +136,8 @@ async fn a_refused_booking_says_when_the_hold_ends(db: TestDatabase) {
     let made = house.command("/bookings", &first, order).await.is(201);
     let refused = house.command("/bookings", &second, overlapping.clone()).await.refused(409, "dates_unavailable");
     let until = made.text("/hold_expires_at");
-    assert!(refused.text("/detail").contains(&until[..19]), "{} {until}", refused.body);
+    assert_eq!(refused.text("/hold_expires_at"), until);
+    assert!(refused.text("/detail").contains(&until[..19]), "{}", refused.body);
     assert_eq!(house.get("/bookings", second.token()).await.body["data"], json!([]));
     let question = json!({"property_id": home, "check_in": overlapping["check_in"], "check_out": overlapping["check_out"], "guests": {"adults": 1}});
     house.post("/quotes", second.token(), question).await.refused(409, "dates_unavailable");

@@ -60,7 +60,7 @@ struct Found {
 /// Makes a booking.
 ///
 /// # Errors
-/// [`Error::Taken`] when a night is; [`Error::Gone`] when the quote is too old; everything that speaks against the stay.
+/// [`Error::DatesUnavailable`] when a night is taken; [`Error::Gone`] when the quote is too old; everything that speaks against the stay.
 pub async fn make(
     app: &App,
     guest: UserId,
@@ -73,7 +73,7 @@ pub async fn make(
     }
     wish.check()?;
     let asked = Arc::new((wish, once, origin, render));
-    let mut refused = Conflict::over("nights", "these nights are being taken at this moment");
+    let mut refused = Error::Taken(Conflict::over("nights", "these nights are being taken at this moment"));
     for _ in 0..TRIES {
         let found = find(app, guest, &asked.0).await?;
         let free = match nights::look(app, &found.property, &found.promise.offer.stay).await {
@@ -89,11 +89,14 @@ pub async fn make(
         });
         match tried.await {
             // On a look of its own: another unit may be free, or the refusal can say until when.
-            Err(Error::Taken(conflict)) => refused = conflict,
+            Err(Error::Taken(conflict)) => refused = Error::Taken(conflict),
+            Err(Error::DatesUnavailable { detail, hold_ends }) => {
+                refused = Error::DatesUnavailable { detail, hold_ends };
+            }
             done => return done,
         }
     }
-    Err(Error::Taken(refused))
+    Err(refused)
 }
 
 impl Wish {

@@ -3,7 +3,7 @@
 //! Neither look is what forbids a double booking: the key of the table is. They make a refusal cheap and helpful.
 
 use domain::{BookingId, Neighbour, Stay, Timestamp, UnitId};
-use engine::{Conflict, Tx};
+use engine::Tx;
 use sea_orm::ConnectionTrait;
 use store::nights::{self, FARTHEST, Taken};
 use store::properties::{self, Property};
@@ -29,7 +29,7 @@ pub(crate) struct Free {
 /// A hold that stands in the way but is over by the clock is fired first, as its timer will.
 ///
 /// # Errors
-/// [`Error::Taken`] when there is none, with the instant at which a hold in the way ends.
+/// [`Error::DatesUnavailable`] when there is none, with the instant at which a hold in the way ends.
 pub(crate) async fn look(app: &App, property: &Property, stay: &Stay) -> Result<Free, Error> {
     for _ in 0..MOST_HOLDS {
         let free = free_units(app.reader(), property, stay).await?;
@@ -47,7 +47,7 @@ pub(crate) async fn look(app: &App, property: &Property, stay: &Stay) -> Result<
 /// The first unit in which the home can take the stay, behind the lock of its calendar.
 ///
 /// # Errors
-/// [`Error::Taken`] when there is none.
+/// [`Error::DatesUnavailable`] when there is none.
 pub(crate) async fn choose(tx: &Tx, property: &Property, stay: &Stay) -> Result<UnitId, Error> {
     nights::lock_calendar(&**tx, property.id).await?;
     let free = free_units(&**tx, property, stay).await?;
@@ -82,14 +82,15 @@ fn expired(around: &[Taken], now: Timestamp) -> Option<BookingId> {
 
 fn taken(around: &[Taken], stay: &Stay) -> Error {
     let wanted = around.iter().filter(|taken| stay.contains(taken.night));
-    let detail = match wanted.filter_map(|taken| taken.hold_expires_at).min() {
+    let hold_ends = wanted.filter_map(|taken| taken.hold_expires_at).min();
+    let detail = match hold_ends {
         Some(until) => {
             let until = until.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
             format!("some of these nights are held for somebody else, until {until} unless it is confirmed")
         }
         None => "some of these nights are taken, or too near to another stay".to_owned(),
     };
-    Error::Taken(Conflict::over("nights", detail))
+    Error::DatesUnavailable { detail, hold_ends }
 }
 
 #[cfg(test)]
@@ -118,7 +119,7 @@ mod tests {
     fn a_refusal_says_when_to_try_again() {
         let stay = Stay::parse("2027-02-01".parse().unwrap(), "2027-02-03".parse().unwrap()).unwrap();
         let said = |around: &[Taken]| match taken(around, &stay) {
-            Error::Taken(conflict) => conflict.detail,
+            Error::DatesUnavailable { detail, .. } => detail,
             other => panic!("{other}"),
         };
         assert!(said(&[night("2027-02-01", Some("2027-01-01T12:00:00Z"))]).contains("until 2027-01-01T12:00:00Z"));
