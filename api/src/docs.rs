@@ -89,8 +89,12 @@ fn show(page: &mut String, Operation { method, path, body }: &Operation<'_>) {
     )
     .expect(INFALLIBLE);
     write!(page, "<p>{}</p>", text(&body["description"])).expect(INFALLIBLE);
-    if !list(&body["security"]).is_empty() {
-        page.push_str("<p class=dim>Needs an access token.</p>");
+    match list(&body["security"]) {
+        [] => {}
+        ways if ways.iter().any(|way| way.as_object().is_some_and(serde_json::Map::is_empty)) => {
+            page.push_str("<p class=dim>Takes an access token.</p>");
+        }
+        _ => page.push_str("<p class=dim>Needs an access token.</p>"),
     }
     if !list(&body["parameters"]).is_empty() {
         page.push_str("<table><tr><th>Parameter<th>In<th>Type<th>");

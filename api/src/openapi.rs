@@ -3,6 +3,8 @@
 //! What holds for every operation (problems, the idempotency key, versions) is added here once, instead of in each
 //! handler's annotation.
 
+mod failures;
+
 use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa::openapi::{InfoBuilder, OpenApi};
@@ -49,19 +51,28 @@ pub(crate) fn complete(mut collected: OpenApi) -> Value {
     }
     let schema = json!({"$ref": format!("#/components/schemas/{}", ProblemBody::name())});
     document["components"]["responses"]["Problem"] = json!({"description": "It did not happen; `code` says why.", "content": {(problem::CONTENT_TYPE): {"schema": schema}}});
-    for (method, operation) in operations(&mut document) {
+    for (path, method, operation) in operations(&mut document) {
         operation["responses"]["default"] = json!({"$ref": "#/components/responses/Problem"});
         if method == "post" {
             welcome_a_key(operation);
         }
+        for status in failures::of(path, method, operation) {
+            operation["responses"][status.to_string()] =
+                json!({"$ref": format!("#/components/responses/Problem{status}")});
+        }
+    }
+    for (name, response) in failures::responses() {
+        document["components"]["responses"][name] = response;
     }
     document["x-problems"] = catalogue::CATALOGUE.iter().map(entry).collect();
     document
 }
 
-fn operations(document: &mut Value) -> impl Iterator<Item = (&String, &mut Value)> {
-    let paths = document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
-    paths.filter_map(Value::as_object_mut).flatten().filter(|(_, operation)| operation.get("responses").is_some())
+fn operations(document: &mut Value) -> impl Iterator<Item = (&String, &String, &mut Value)> {
+    let paths = document["paths"].as_object_mut().into_iter().flatten();
+    let items = paths.filter_map(|(path, item)| Some((path, item.as_object_mut()?)));
+    let all = items.flat_map(|(path, item)| item.iter_mut().map(move |(method, operation)| (path, method, operation)));
+    all.filter(|(_, _, operation)| operation.get("responses").is_some())
 }
 
 fn welcome_a_key(operation: &mut Value) {

@@ -68,6 +68,9 @@ catalogue! {
     FORBIDDEN "forbidden" FORBIDDEN FINAL "Forbidden" "You may not do this, whatever the state.";
     EMAIL_UNVERIFIED "email_unverified" FORBIDDEN FINAL "E-mail not verified" "Open the link in the mail first; `/verify-email/resend` sends another.";
     ACCOUNT_SUSPENDED "account_suspended" FORBIDDEN FINAL "Account suspended" "The account is suspended; write to support.";
+    WEBHOOK_MALFORMED "webhook_malformed" FORBIDDEN FINAL "Webhook malformed" "The signature or the message is not in the gateway's form.";
+    WEBHOOK_SIGNATURE "webhook_signature" FORBIDDEN FINAL "Webhook not believed" "The message does not bear the gateway's signature.";
+    WEBHOOK_STALE "webhook_stale" FORBIDDEN FINAL "Webhook too old" "The message was signed too long ago, or in the future.";
     NOT_FOUND "not_found" NOT_FOUND FINAL "Not found" "There is no such thing, or it is not yours to know about.";
     METHOD_NOT_ALLOWED "method_not_allowed" METHOD_NOT_ALLOWED FINAL "Method not allowed" "The path exists with other methods; see `Allow`.";
     BODY_TIMEOUT "body_timeout" REQUEST_TIMEOUT RETRY "Body too slow" "The body did not arrive in time.";
@@ -75,6 +78,15 @@ catalogue! {
     OUT_OF_TURN "out_of_turn" CONFLICT FINAL "Out of turn" "This is not possible in the present state; read the resource and its `actions`.";
     DATES_UNAVAILABLE "dates_unavailable" CONFLICT FINAL "Dates unavailable" "At least one of the nights is taken. Nothing was booked or charged. Where a hold is in the way, `hold_expires_at` says when it ends unless it is confirmed.";
     PRICE_CHANGED "price_changed" CONFLICT FINAL "Price changed" "The price is no longer what was quoted. Ask for a new quote.";
+    NOT_BOOKABLE "not_bookable" CONFLICT FINAL "Not bookable" "The host takes no bookings for this home at present.";
+    CLIENT_REFERENCE_USED "client_reference_used" CONFLICT FINAL "Reference used" "Another booking of yours has this `client_reference`; list your bookings by it.";
+    PAYMENT_IN_PROGRESS "payment_in_progress" CONFLICT RETRY "Payment in progress" "The payment is under way. Ask again in a moment.";
+    CARD_OFFERED "card_offered" CONFLICT FINAL "Card offered before" "This card was offered for the booking before; see its payments.";
+    STAY_IS_OVER "stay_is_over" CONFLICT FINAL "Stay is over" "The stay is over and can no longer be called off.";
+    ALREADY_DONE "already_done" CONFLICT FINAL "Already done" "This was done before, under the same key.";
+    ZONE_IN_USE "zone_in_use" CONFLICT FINAL "Time zone in use" "The home has stays that go by its present time zone.";
+    TOO_MANY_PHOTOGRAPHS "too_many_photographs" CONFLICT FINAL "Too many photographs" "A home has at most 50 photographs.";
+    PHOTO_NOT_FAILED "photo_not_failed" CONFLICT FINAL "Photograph not failed" "Only a photograph that failed can be tried again.";
     IDEMPOTENCY_IN_FLIGHT "idempotency_in_flight" CONFLICT RETRY "Still being answered" "The first request with this key has not been answered yet. Ask again in a moment, with the same key.";
     GONE "gone" GONE FINAL "Gone" "It was there and is no more.";
     QUOTE_EXPIRED "quote_expired" GONE FINAL "Quote expired" "The price was held for a while and no longer is. Ask for a new quote.";
@@ -112,7 +124,8 @@ mod tests {
     #[test]
     fn only_a_wait_or_our_own_fault_is_worth_repeating_unchanged() {
         for kind in CATALOGUE.iter().filter(|kind| kind.retryable) {
-            let wait = matches!(kind.status.as_u16(), 408 | 429) || *kind == IDEMPOTENCY_IN_FLIGHT;
+            let wait = matches!(kind.status.as_u16(), 408 | 429)
+                || [IDEMPOTENCY_IN_FLIGHT, PAYMENT_IN_PROGRESS].contains(kind);
             assert!(wait || kind.status.is_server_error(), "{} is not worth repeating", kind.code);
         }
     }

@@ -141,7 +141,7 @@ fn nights(name: &'static str, ranges: &[Range]) -> Result<Vec<Stay>, Problem> {
 }
 
 /// Which nights are free
-#[utoipa::path(get, path = "/properties/{id}/availability", tag = "properties", params(("id" = String, Path), Stretch), responses((status = 200, body = CalendarView)))]
+#[utoipa::path(get, path = "/properties/{id}/availability", tag = "properties", security((), ("bearer" = [])), params(("id" = String, Path), Stretch), responses((status = 200, body = CalendarView)))]
 async fn show(
     MaybeCaller(caller): MaybeCaller,
     State(app): State<App>,

@@ -105,7 +105,7 @@ async fn list(host: Host, State(app): State<App>, page: Page<NoFilter>) -> Resul
 /// A home
 ///
 /// Published homes are for everybody; whoever signs in sees their own in any status.
-#[utoipa::path(get, path = "/properties/{id}", tag = "properties", params(("id" = String, Path)), responses((status = 200, body = PropertyView)))]
+#[utoipa::path(get, path = "/properties/{id}", tag = "properties", security((), ("bearer" = [])), params(("id" = String, Path)), responses((status = 200, body = PropertyView)))]
 async fn show(
     MaybeCaller(caller): MaybeCaller,
     State(app): State<App>,
