@@ -16,6 +16,7 @@ use tracing::{Instrument as _, info_span};
 use crate::client::Client;
 use crate::etag;
 use crate::metrics::{self, Arrival};
+use crate::once;
 use crate::problem::{self, Problem, catalogue};
 use crate::settings::{Network, Settings};
 
@@ -91,7 +92,7 @@ async fn surround(State(envelope): State<Envelope>, mut request: Request, next: 
     let request_id = client.request_id.clone();
     request.extensions_mut().insert(client);
 
-    let answer = match version(request.headers()) {
+    let answer = match version(request.headers()).and_then(|()| once::check(&method, request.headers())) {
         Ok(()) => envelope.admit(&route, request, next).instrument(span.clone()).await,
         Err(problem) => problem.into_response(),
     };

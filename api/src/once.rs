@@ -6,7 +6,7 @@
 use std::marker::PhantomData;
 
 use axum::extract::{FromRequest, MatchedPath, Request};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -78,6 +78,11 @@ impl<T: DeserializeOwned, R: KeyRule, S: Send + Sync> FromRequest<S> for Command
     }
 }
 
+/// Refuses a POST whose key cannot be one, also where no answer is kept under it.
+pub(crate) fn check(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+    if method == Method::POST { key(headers).map(drop) } else { Ok(()) }
+}
+
 fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let mut sent = headers.get_all(KEY).iter();
     let wrong = |why| Err(Problem::new(&catalogue::INVALID_HEADER).because(why));
@@ -85,10 +90,14 @@ fn key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
         (None, _) => Ok(None),
         (Some(_), Some(_)) => wrong("Idempotency-Key stands there twice"),
         (Some(value), None) => match value.to_str() {
-            Ok(key) if (1..=MAX_KEY).contains(&key.len()) => Ok(Some(key.to_owned())),
-            _ => wrong("Idempotency-Key has 1 to 255 visible ASCII characters"),
+            Ok(key) if is_key(key) => Ok(Some(key.to_owned())),
+            _ => wrong("Idempotency-Key has 1 to 255 printable ASCII characters"),
         },
     }
+}
+
+fn is_key(text: &str) -> bool {
+    (1..=MAX_KEY).contains(&text.len()) && text.bytes().all(|b| matches!(b, b' '..=b'~'))
 }
 
 /// An answer of a use case, fresh or stored.
@@ -141,7 +150,7 @@ mod tests {
         assert_eq!(read::<AnyKey>(&[], "/a", "{}").await.unwrap().key, None);
         assert_eq!(read::<MustKey>(&[], "/a", "{}").await.unwrap_err(), "idempotency_key_missing");
         assert_eq!(read::<MustKey>(&["k 1"], "/a", "{}").await.unwrap().key.as_deref(), Some("k 1"));
-        for wrong in [&["a", "b"][..], &[""], &[&"x".repeat(256)]] {
+        for wrong in [&["a", "b"][..], &[""], &[&"x".repeat(256)], &["a\tb"]] {
             assert_eq!(read::<AnyKey>(wrong, "/a", "{}").await.unwrap_err(), "invalid_header");
         }
     }

@@ -180,7 +180,10 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         match error {
             Error::NotFound => Self::new(&catalogue::NOT_FOUND),
-            Error::Invalid(flaws) => Self::new(&catalogue::INVALID_BODY).at(flaws),
+            Error::Invalid(flaws) => {
+                let of_the_query = !flaws.is_empty() && flaws.iter().all(|flaw| flaw.pointer.starts_with('?'));
+                Self::new(if of_the_query { &catalogue::INVALID_QUERY } else { &catalogue::INVALID_BODY }).at(flaws)
+            }
             Error::Refused(refusal) => Self::refusal(refusal, &catalogue::CONFLICT),
             Error::Taken(conflict) => Self::new(&catalogue::DATES_UNAVAILABLE).because(conflict.detail),
             Error::DatesUnavailable { detail, hold_ends } => Self::new(&catalogue::DATES_UNAVAILABLE)
@@ -288,6 +291,8 @@ mod tests {
         let ends = [
             Error::NotFound,
             Error::Invalid(vec![]),
+            Error::flaw("/check_out", "not_a_stay", "…"),
+            Error::flaw("?check_out", "not_a_stay", "…"),
             Error::Refused(refusal("out_of_turn")),
             Error::Refused(refusal("a_rule_of_its_own")),
             Error::Refused(refusal("not_found")),
@@ -316,6 +321,8 @@ mod tests {
         assert_snapshot!(lines.collect::<Vec<_>>().join("\n"), @r"
         404 not_found
         422 invalid_body
+        422 invalid_body
+        400 invalid_query
         409 out_of_turn
         409 a_rule_of_its_own
         409 not_found

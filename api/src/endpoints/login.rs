@@ -13,7 +13,7 @@ use utoipa_axum::routes;
 use workflows::identity::{self, Tokens};
 use workflows::{App, SecretString};
 
-use crate::body::Json;
+use crate::body::{Json, Nothing};
 use crate::caller::Caller;
 use crate::client::Client;
 use crate::problem::Problem;
@@ -93,7 +93,11 @@ async fn refresh(State(app): State<App>, Json(body): Json<Renewal>) -> Result<Js
 ///
 /// Ends the session of the access token; both tokens stop counting at once.
 #[utoipa::path(post, path = "/logout", tag = "identity", security(("bearer" = [])), responses((status = 204, description = "The session is over.")))]
-async fn logout(caller: Caller, State(app): State<App>) -> Result<StatusCode, Problem> {
+async fn logout(
+    caller: Caller,
+    State(app): State<App>,
+    Json(Nothing {}): Json<Nothing>,
+) -> Result<StatusCode, Problem> {
     identity::sessions::logout(&app, caller.signed_in).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -26,7 +26,7 @@ struct Registration {
     /// Compared without regard to case.
     #[schema(value_type = String, format = "email", example = "anna@example.org")]
     email: Email,
-    /// 8 to 256 characters, any of them; not one of those that are guessed first.
+    /// 8 to 256 characters, any but control characters; not one of those that are guessed first.
     #[schema(value_type = String, min_length = 8, max_length = 256, example = "correct horse battery staple")]
     password: SecretString,
     /// How to call you.

@@ -32,10 +32,10 @@ struct ClockView {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Advance {
-    /// By so many seconds.
-    #[schema(minimum = 1)]
+    /// By so many seconds, up to 400 days.
+    #[schema(minimum = 1, maximum = 34_560_000)]
     seconds: Option<u32>,
-    /// To this instant; the clock never goes back.
+    /// To this instant, at most 400 days away; the clock never goes back.
     to: Option<DateTime<Utc>>,
 }
 

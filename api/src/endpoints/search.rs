@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use chrono::{DateTime, NaiveDate, Utc};
-use domain::{Currency, Money, PropertyId};
+use domain::{Currency, Money, PropertyId, Stay};
 use serde::{Deserialize, Serialize};
 use store::search::{Area, PriceRange, Sorting, Wanted};
 use utoipa::{IntoParams, ToSchema};
@@ -13,7 +13,6 @@ use workflows::discovery::{self, Found};
 use workflows::{App, Error};
 
 use crate::endpoints::properties::{Photo, neighbourhood};
-use crate::endpoints::quotes::stay;
 use crate::page::{Listing, Page, Paging};
 use crate::problem::Problem;
 use crate::router::Api;
@@ -134,7 +133,11 @@ impl TryFrom<&Wish> for Wanted {
         };
         let stay = match (wish.check_in, wish.check_out) {
             (None, None) => None,
-            (Some(check_in), Some(check_out)) => Some(stay(check_in, check_out)?),
+            (Some(check_in), Some(check_out)) => {
+                let why =
+                    |why: domain::stay::StayError| workflows::Flaw::new("?check_out", "not_a_stay", why.to_string());
+                Some(Stay::parse(check_in, check_out).map_err(|error| Error::Invalid(vec![why(error)]))?)
+            }
             _ => return Err(Error::flaw("?check_out", "not_a_stay", "check_in and check_out come together")),
         };
         let price = match (wish.currency, wish.min_price, wish.max_price) {
