@@ -43,11 +43,12 @@ pub async fn clock(app: &App) -> Result<Timestamp, Error> {
 /// Moves the clock: to the next instant at which something is due, until that is done, and on; never back.
 ///
 /// # Errors
-/// [`Error::NotFound`] outside the sandbox; [`Error::Busy`] when the work does not come to rest.
+/// [`Error::NotFound`] outside the sandbox; an instant that is past, or too far away; [`Error::Busy`] when the work does not come to rest.
 pub async fn advance(app: &App, target: Timestamp) -> Result<Timestamp, Error> {
     let settling = of(app)?.settling;
-    if target > app.engine.now().await? + FARTHEST {
-        return Err(Error::flaw("", "out_of_range", "at most 400 days at once"));
+    let now = app.engine.now().await?;
+    if target <= now || target > now + FARTHEST {
+        return Err(Error::flaw("", "out_of_range", "forward, and by at most 400 days at once"));
     }
     let app = app.clone();
     let moved = engine::detached(async move { app.engine.advance_to(target, settling).await }).await;
