@@ -11,6 +11,7 @@
 
 pub mod app;
 pub mod database;
+pub mod dump;
 pub mod market;
 pub mod picture;
 pub mod program;
@@ -19,6 +20,7 @@ pub mod wait;
 
 pub use app::TestApp;
 pub use database::{Backend, TestDatabase};
+pub use dump::{Dump, Dumper};
 
 #[doc(hidden)]
 pub mod both;
