@@ -75,13 +75,10 @@ pub async fn make(
     let asked = Arc::new((wish, once, origin, render));
     let mut refused = Error::Taken(Conflict::over("nights", "these nights are being taken at this moment"));
     for _ in 0..TRIES {
-        let found = find(app, guest, &asked.0).await?;
-        let free = match nights::look(app, &found.property, &found.promise.offer.stay).await {
-            Ok(free) => free,
-            // The nights may be taken by this very request, sent a moment ago.
-            Err(refusal) => return idempotency::replay(app.reader(), &asked.1).await?.ok_or(refusal),
+        let found = match look(app, guest, &asked.0).await {
+            Ok(found) => found,
+            Err(refusal) => return unless_answered(app, &asked.1, refusal).await,
         };
-        let found = Found { unit: free.units.first().copied().filter(|_| !free.distance_matters), ..found };
         let (app, asked) = (app.clone(), Arc::clone(&asked));
         let tried = detached(async move {
             let (wish, once, origin, render) = &*asked;
@@ -97,6 +94,27 @@ pub async fn make(
         }
     }
     Err(refused)
+}
+
+/// Finds everything, without a lock and without a write.
+async fn look(app: &App, guest: UserId, wish: &Wish) -> Result<Found, Error> {
+    let found = find(app, guest, wish).await?;
+    let free = nights::look(app, &found.property, &found.promise.offer.stay).await?;
+    Ok(Found { unit: free.units.first().copied().filter(|_| !free.distance_matters), ..found })
+}
+
+/// What stands in the way may be the guest's own booking: an earlier try of the same request, given up by a client that heard no
+/// answer, commits while the repeat is looking. So a refusal counts only if the key has no answer and none is under way.
+async fn unless_answered(app: &App, once: &Once, refusal: Error) -> Result<Answer, Error> {
+    let (app, once) = (app.clone(), once.clone());
+    detached(async move {
+        let tx = app.engine.begin().await?;
+        match idempotency::claim(&*tx, &once).await? {
+            Claim::Seen(answer) => Ok(answer),
+            Claim::Mine(_) => Err(refusal),
+        }
+    })
+    .await
 }
 
 impl Wish {
