@@ -11,6 +11,7 @@ use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement};
 use std::collections::BTreeSet;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 /// An open transaction on the write pool. It dereferences to sea-orm's transaction for the caller's own rows.
 ///
@@ -188,7 +189,11 @@ impl Tx {
         let Self { inner, core, after } = self;
         let After { leases, ring, unexpected } = after.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (early, late) = leases.into_iter().partition::<Vec<_>, _>(|_| faults::planted("effect_before_commit"));
-        early.into_iter().for_each(|lease| core.hands.deliver(lease));
+        if !early.is_empty() {
+            early.into_iter().for_each(|lease| core.hands.deliver(lease));
+            // The planted bug gets the time that it would have on a slow disk.
+            tokio::time::sleep(Duration::from_millis(250)).await;
+        }
         faults::point("before_commit");
         inner.commit().await?;
         faults::point("after_commit");
