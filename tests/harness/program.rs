@@ -156,6 +156,11 @@ impl Running {
         .await
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_some())
+    }
+
     /// Asks it to stop in good order (SIGTERM), and waits until it has.
     pub async fn stop(mut self, limit: Duration) -> Result<ExitStatus> {
         send_signal(self.pid(), "TERM");
@@ -271,6 +276,8 @@ fn build() -> Result<PathBuf> {
     let mut command = Command::new(cargo);
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     command.args(["build", "--package", "ops", "--bin", "innkeeper", "--message-format", "json-render-diagnostics"]);
+    // The tests' own build of the engine has it too, so nothing is built twice; what is shipped is built without.
+    command.args(["--features", "faults"]);
     // What cargo has told this test about the crate `tests` would make build scripts (ring's) think that they must run again.
     for (variable, _) in env::vars_os() {
         let name = variable.to_string_lossy();

@@ -6,6 +6,7 @@ mod engine;
 mod harness_itself;
 mod house;
 mod identity;
+mod killed;
 mod market;
 mod privacy;
 mod processes;

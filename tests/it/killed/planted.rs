@@ -1,0 +1,73 @@
+//! The proof of the harness: the same play with a known bug in the product. The oracle must find it within three seeds, for what it is.
+//!
+//! The binary of the tests is built with the feature `faults`; `INNKEEPER_FAULTS` chooses the bug at run time. Where a bug needs a
+//! kill at one instant of a few microseconds, a crash point sees to that instant.
+
+use std::time::Duration;
+
+use super::monkey::Chaos;
+use super::oracle::Wrong;
+use super::play::{Outcome, Play};
+use super::script::Measure;
+
+const SEEDS: [u64; 3] = [101, 102, 103];
+
+/// Plays until the oracle finds what was planted.
+fn must_find(wrong: Wrong, play: Play) {
+    let mut told = String::new();
+    for seed in SEEDS {
+        let Outcome { findings, figures } = Play { seed, ..play }.run();
+        println!("{figures}: {} findings\n{findings}", findings.0.len());
+        if findings.has(wrong) {
+            return;
+        }
+        told.push_str(&format!("{figures}\n{findings}"));
+    }
+    panic!("{} was planted and no {wrong:?} found with the seeds {SEEDS:?}:\n{told}", play.faults);
+}
+
+/// A shorter play, with as much to do at once.
+const fn small(faults: &'static str, chaos: Chaos) -> Play {
+    let measure = Measure { slots: 60, homes: 10, guests: 6, contested: 3, rivals: 3 };
+    Play { faults, chaos, measure, brief: true, ..Play::of_servers(0) }
+}
+
+/// Many who want the same nights at once.
+const fn crowded(faults: &'static str) -> Play {
+    let measure = Measure { slots: 30, homes: 6, guests: 8, contested: 1, rivals: 6 };
+    Play { faults, measure, ..small(faults, Chaos::NONE) }
+}
+
+#[test]
+fn a_night_without_its_key_is_found() {
+    must_find(Wrong::Nights, crowded("no_night_key"));
+}
+
+#[test]
+fn a_violated_key_that_nobody_heeds_is_found() {
+    must_find(Wrong::Nights, crowded("key_violation_ignored"));
+}
+
+#[test]
+fn a_new_key_for_every_try_is_found() {
+    must_find(Wrong::Twice, small("new_key_per_attempt,crash:after_perform:60", Chaos::NONE));
+}
+
+#[test]
+fn an_effect_before_its_commit_is_found() {
+    must_find(Wrong::Unasked, small("effect_before_commit,crash:before_commit:40", Chaos::NONE));
+}
+
+#[test]
+fn a_sweeper_that_never_sweeps_is_found() {
+    let chaos = Chaos { kill_workers: 6, ..Chaos::NONE };
+    must_find(Wrong::Restless, Play { rest: Duration::from_secs(25), ..small("sweeper_off", chaos) });
+}
+
+/// A frozen worker wakes up to find its work in other hands, and its answer is taken all the same: the same outcome stands twice in
+/// a journal, or would, if the journal's key did not refuse it loudly.
+#[test]
+fn a_late_answer_that_is_not_refused_is_found() {
+    let chaos = Chaos { freezes: 1, ..Chaos::NONE };
+    must_find(Wrong::Alarm, small("no_fencing", chaos));
+}

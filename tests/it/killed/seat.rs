@@ -1,0 +1,145 @@
+//! A seat for one process: whoever sits there can be killed or frozen, and the seat is taken again by the same program.
+
+use std::collections::BTreeMap;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use harness::program::{Log, Program, Running};
+use harness::servers::send_signal;
+use serde_json::Value;
+
+/// How long a process may take to serve.
+const START: Duration = Duration::from_secs(60);
+/// How long a process may take to end when asked.
+const STOP: Duration = Duration::from_secs(40);
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    Api,
+    Worker,
+    /// Everything in one process.
+    Up,
+}
+
+impl Role {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Api => "api",
+            Self::Worker => "worker",
+            Self::Up => "up",
+        }
+    }
+}
+
+/// One process's place in the installation.
+pub(crate) struct Seat {
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    /// Where its API is reached, if it has one.
+    pub(crate) site: String,
+    environment: BTreeMap<String, String>,
+    folder: PathBuf,
+    running: Option<Running>,
+    logs: Vec<Log>,
+    /// Processes that ended without having been killed by us.
+    pub(crate) crashes: usize,
+}
+
+impl Seat {
+    pub(crate) fn new(
+        name: impl Into<String>,
+        role: Role,
+        folder: PathBuf,
+        shared: &BTreeMap<String, String>,
+    ) -> Result<Self> {
+        let (listen, metrics) = (free_address()?, free_address()?);
+        let mut environment = shared.clone();
+        environment.insert("INNKEEPER_API__LISTEN".to_owned(), listen.clone());
+        environment.insert("INNKEEPER_API__METRICS_LISTEN".to_owned(), metrics);
+        let site = format!("http://{listen}");
+        Ok(Self { name: name.into(), role, site, environment, folder, running: None, logs: vec![], crashes: 0 })
+    }
+
+    /// Sets one more variable, before the first start.
+    pub(crate) fn set(&mut self, variable: &str, value: impl Into<String>) {
+        self.environment.insert(variable.to_owned(), value.into());
+    }
+
+    /// Starts the program, if nobody sits here.
+    pub(crate) fn start(&mut self) -> Result<()> {
+        if self.running.is_some() {
+            return Ok(());
+        }
+        let mut program = Program::innkeeper()?.named(self.name.clone()).args([self.role.word()]);
+        for (variable, value) in &self.environment {
+            program = program.env(variable, value);
+        }
+        let running = program.in_folder(&self.folder).start().with_context(|| format!("start {}", self.name))?;
+        self.logs.push(running.log().clone());
+        self.running = Some(running);
+        Ok(())
+    }
+
+    /// Waits until it serves, or works.
+    pub(crate) async fn serves(&mut self) -> Result<()> {
+        let (site, role) = (self.site.clone(), self.role);
+        let running = self.running.as_mut().context("nobody sits here")?;
+        match role {
+            Role::Api | Role::Up => running.answers(START, &format!("{site}/livez")).await,
+            Role::Worker => running.says(START, "working").await.map(drop),
+        }
+    }
+
+    /// `kill -9`; false when nobody sat here.
+    pub(crate) fn kill(&mut self) -> bool {
+        self.running.take().map(Running::kill).is_some()
+    }
+
+    /// Takes the seat again if its process has ended by itself.
+    pub(crate) fn mend(&mut self) -> Result<()> {
+        if self.running.as_mut().is_some_and(Running::has_ended) {
+            self.crashes += 1;
+            self.running = None;
+            self.start()?;
+        }
+        Ok(())
+    }
+
+    /// The process's number, for a signal.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.running.as_ref().map(Running::pid)
+    }
+
+    /// Asks it to end in good order; what it printed is kept.
+    pub(crate) async fn stop(&mut self) -> Result<bool> {
+        match self.running.take() {
+            Some(running) => Ok(running.stop(STOP).await?.success()),
+            None => Ok(true),
+        }
+    }
+
+    /// What all processes that ever sat here have logged, as JSON objects; text is wrapped.
+    pub(crate) fn said(&self) -> impl Iterator<Item = Value> + '_ {
+        let lines = self.logs.iter().flat_map(Log::lines);
+        lines.map(|line| serde_json::from_str(&line).unwrap_or(Value::String(line)))
+    }
+}
+
+/// Stops every instruction of a process without ending it, or lets it go on: what a long pause of a virtual machine looks like.
+pub(crate) fn freeze(pid: u32) {
+    send_signal(pid, "STOP");
+}
+
+/// Lets a frozen process go on; it does not know how late it is.
+pub(crate) fn thaw(pid: u32) {
+    send_signal(pid, "CONT");
+}
+
+/// An address that was free a moment ago.
+fn free_address() -> Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0").context("find a free port")?;
+    Ok(listener.local_addr()?.to_string())
+}

@@ -1,0 +1,111 @@
+//! The witness looks at the installation from beside it: its database, its files, its clock. It never works.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use chrono::TimeDelta;
+use engine::{Databases, Engine, Mirror, Pools, Settings, Timestamp};
+use integrations::images::Limits;
+use integrations::mail::FolderMailer;
+use integrations::objects::LocalObjects;
+use integrations::payments::sandbox::{SandboxConfig, SandboxGateway};
+use sea_orm::{ConnectionTrait, DatabaseConnection, Statement};
+use secrecy::SecretString;
+use uuid::Uuid;
+use workflows::Reach;
+
+use super::installation::{Installation, NAME};
+
+/// How long nothing may happen before we call it rest: longer than the gateway waits between two deliveries of its messages.
+const REST: Duration = Duration::from_millis(1_200);
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Everything that can be seen without asking a process.
+pub(crate) struct Witness {
+    /// Knows every workflow, for replays; executes nothing.
+    pub(crate) engine: Engine,
+    /// The gateway's books.
+    pub(crate) gateway: SandboxGateway,
+}
+
+impl Witness {
+    /// Opens what a started installation has made.
+    pub(crate) async fn of(house: &Installation) -> Result<Self> {
+        let pools = Pools { write: 2, read: 4, ..Pools::default() };
+        let db = match house.database.is_empty() {
+            true => Databases::sqlite(&house.place("innkeeper.db"), pools).await?,
+            false => Databases::postgres(&house.database, pools).await?,
+        };
+        let clock = Mirror::default();
+        let seen = clock.clone();
+        let gateway = SandboxGateway::open(SandboxConfig {
+            path: house.place("gateway.db"),
+            api_key: SecretString::from("sk_sandbox_witness"),
+            webhook_secrets: vec![SecretString::from("the witness sends nothing")],
+            challenge_url: house.sites[0].clone(),
+            clock: Arc::new(move || seen.now()),
+        });
+        let gateway = gateway.await.context("open the gateway's books")?;
+        let secret = SecretString::from("the witness signs nothing");
+        let registry = workflows::registry(Reach {
+            gateway: Arc::new(gateway.clone()),
+            mailer: Arc::new(FolderMailer::open(&house.letters())?),
+            objects: Arc::new(LocalObjects::open(&house.place("objects"), &house.sites[0], &secret)?),
+            reader: db.read().clone(),
+            letters: workflows::mail::Settings::default(),
+            secret,
+            photos: Limits::default(),
+        });
+        let settings = Settings { clock, ..Settings::new(NAME, Uuid::from_u128(rand::random()), "witness") };
+        Ok(Self { engine: Engine::open(settings, db, registry), gateway })
+    }
+
+    /// The business clock.
+    pub(crate) async fn now(&self) -> Result<Timestamp> {
+        Ok(self.engine.now().await?)
+    }
+
+    /// Whether everything that is due is done, and stays so for a moment, within this time.
+    pub(crate) async fn sees_rest(&self, limit: Duration) -> Result<bool> {
+        let began = Instant::now();
+        let mut quiet = Instant::now();
+        while quiet.elapsed() < REST {
+            if self.engine.busy().await? {
+                quiet = Instant::now();
+            }
+            if began.elapsed() > limit {
+                return Ok(false);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        Ok(true)
+    }
+
+    /// Lets the clock jump, as it does for an installation that stood still: what was due meanwhile is all due at once.
+    pub(crate) async fn jump(&self, by: TimeDelta) -> Result<()> {
+        let micros = by.num_microseconds().context("a span of days")?;
+        let db = self.engine.databases().write();
+        let sql = "update business_clock set offset_us = offset_us + $1";
+        db.execute_raw(Statement::from_sql_and_values(db.get_database_backend(), sql, [micros.into()])).await?;
+        Ok(())
+    }
+
+    /// For reading tables.
+    pub(crate) fn db(&self) -> &DatabaseConnection {
+        self.engine.databases().read()
+    }
+
+    /// The rows of a query without parameters.
+    pub(crate) async fn rows(&self, sql: &str) -> Result<Vec<sea_orm::QueryResult>> {
+        let statement = Statement::from_string(self.db().get_database_backend(), sql);
+        self.db().query_all_raw(statement).await.with_context(|| sql.to_owned())
+    }
+
+    /// The one number that a query asks for.
+    pub(crate) async fn count(&self, sql: &str) -> Result<i64> {
+        let rows = self.rows(sql).await?;
+        Ok(rows.first().context("a count is one row")?.try_get_by_index(0)?)
+    }
+}
