@@ -42,7 +42,7 @@ const LIBRARIES: &[(&str, &str, &str)] = &[
     ("redis", "worker integrations tests", "Redis carries bells, plain jobs and counters, never the truth"),
     ("reqwest", "integrations ops tests", "outside parties are called through ports"),
     ("lettre", "integrations", "mail leaves through its port"),
-    ("image", "integrations", "photographs are processed in one place"),
+    ("image", "integrations ops tests", "photographs are processed in one place; the demo and the tests draw theirs"),
     ("tantivy", "search_index", "the index is one crate's secret"),
     ("jsonwebtoken", "workflows", "identity is a use case, not a matter of HTTP"),
     ("argon2", "workflows", "identity is a use case, not a matter of HTTP"),
