@@ -80,8 +80,9 @@ async fn what_people_say_stays_in_rows_that_can_be_erased(db: TestDatabase) {
             && lines.len() > 1_000
             && metrics.contains("innkeeper_http_requests_total")
     );
-    tracing::info!("Zqmail was here");
-    assert_eq!(sightings("zqmail", logs.lines().iter()).len(), 1);
+    // A word of its own: under `cargo test` both storages share one process and its log.
+    tracing::trace!("Zqplanted");
+    assert!(!sightings("zqplanted", logs.lines().iter()).is_empty());
 }
 
 on_both!(what_people_say_stays_in_rows_that_can_be_erased);
