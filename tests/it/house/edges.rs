@@ -26,7 +26,7 @@ const OURS: &[(&str, &str)] = &[
 const LIBRARIES: &[(&str, &str, &str)] = &[
     ("apalis*", "worker", "who executes work is one crate's secret; all others see rows"),
     ("axum*", "api integrations", "HTTP is spoken in api, and by the stand-ins of outside parties"),
-    ("tower*", "api", "HTTP layers belong to api"),
+    ("tower*", "api tests", "HTTP layers belong to api; the tests knock at its router without a socket"),
     ("utoipa*", "api", "the API's description comes from its handlers"),
     ("sea-orm-migration", "migrations", "the schema changes in one place"),
     (
