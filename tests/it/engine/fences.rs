@@ -98,7 +98,7 @@ async fn work_that_kills_its_process_every_time_is_parked(db: TestDatabase) {
     let theatre = Theatre::open(db.clone()).await;
     start(&theatre, 1).await;
     drop(theatre.engine.hands().next().await);
-    let sql = "update workflow_work set attempt = 6, not_before = 0, holder = null where kind = 0";
+    let sql = "update workflow_work set attempt = 21, not_before = 0, holder = null where kind = 0";
     db.connection.execute_unprepared(sql).await.unwrap();
     theatre.engine.settle().await.unwrap();
     assert_eq!(theatre.engine.parked().await.unwrap()[0].error_class.as_deref(), Some("crashed"));

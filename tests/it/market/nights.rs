@@ -121,13 +121,19 @@ async fn without_the_key_the_same_storm_gives_nights_away_twice(db: TestDatabase
     for statement in takes_it_out {
         house.db.connection.execute_unprepared(statement).await.unwrap();
     }
-    let mut orders = vec![];
-    for _ in 0..300 {
-        orders.push(house.order(&home, (30, 3), "pm_card_ok").await);
-    }
-    let nights = nights(&storm(&house, &guests, orders).await);
-    assert!(nights.iter().collect::<BTreeSet<_>>().len() < nights.len(), "the storm is too weak to show anything");
     house.expects_trouble();
+    // Which of two rivals looks first is chance: a storm that showed nothing is followed by another, over other nights.
+    for round in 0..8 {
+        let mut orders = vec![];
+        for _ in 0..300 {
+            orders.push(house.order(&home, (30 + round * 5, 3), "pm_card_ok").await);
+        }
+        let nights = nights(&storm(&house, &guests, orders).await);
+        if nights.iter().collect::<BTreeSet<_>>().len() < nights.len() {
+            return;
+        }
+    }
+    panic!("the storm is too weak to show anything");
 }
 
 async fn two_thousand_guests_want_fifty_homes(db: TestDatabase) {

@@ -14,8 +14,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Claims without a recorded failure before we call it a crash loop: the process died each time.
-const MOST_CRASHES: i32 = 5;
+/// Claims without a recorded failure before we call it a crash loop: the process died each time. Work that kills its process is rare,
+/// while a process that is killed from outside takes all that it holds with it: innocent work must not be parked for that.
+const MOST_CRASHES: i32 = 20;
 /// Deliveries to a run that does not exist (yet) before a person is asked.
 const MOST_DELIVERIES: i32 = 40;
 
