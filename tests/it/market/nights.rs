@@ -35,7 +35,9 @@ async fn storm(house: &TestApp, guests: &[harness::app::Signed], orders: Vec<Val
     let tries = orders.into_iter().enumerate().map(|(n, order)| {
         let process = if n % 2 == 0 { house } else { &neighbour };
         let guest = &guests[n % guests.len()];
-        async move { insist(process, guest, &format!("storm-{n}"), order).await }
+        // A key of its own for every order of every storm.
+        let key = format!("storm-{}-{n}", order["check_in"]);
+        async move { insist(process, guest, &key, order).await }
     });
     let answers: Vec<_> = futures::stream::iter(tries).buffer_unordered(AT_ONCE).collect().await;
     let mut won = vec![];
