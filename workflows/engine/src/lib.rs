@@ -47,6 +47,7 @@ mod apply;
 mod bell;
 mod clock;
 mod databases;
+mod decide;
 mod engine;
 mod event;
 mod execute;

@@ -131,24 +131,13 @@ async fn alone(core: &Arc<Core>, run: RunId, group: Vec<Item>, again: bool) -> V
     others
 }
 
-/// A failure of an input that is by itself: a conflict is an answer, anything else an error.
+/// A failure of an input that is by itself: it is answered, or tried again.
 fn single(failure: Failure, mut group: Vec<Item>) -> Vec<Item> {
-    let Some(mut item) = group.pop() else { return vec![] };
-    match failure {
-        Failure::Taken(conflict) if item.input.is_fact() && item.input.conflict.is_none() => {
-            item.input.conflict = Some(conflict);
-            vec![item]
-        }
-        Failure::Storage(error) if trouble(&error) == Trouble::Unique && !item.rival => {
-            item.rival = true;
-            vec![item]
-        }
-        Failure::Taken(conflict) => {
-            let _ = item.answer.send(Ok(Verdict::Taken(conflict)));
-            vec![]
-        }
-        failure => {
-            let _ = item.answer.send(Err(failure.into()));
+    let Some(Item { mut input, mut rival, answer }) = group.pop() else { return vec![] };
+    match failure.alone(&mut input, &mut rival) {
+        None => vec![Item { input, rival, answer }],
+        Some(verdict) => {
+            let _ = answer.send(verdict);
             vec![]
         }
     }

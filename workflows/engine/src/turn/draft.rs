@@ -23,7 +23,7 @@ pub(crate) struct Spoiled {
 
 /// A run between load and write.
 pub(crate) struct Draft {
-    process: Arc<dyn Process>,
+    pub(crate) process: Arc<dyn Process>,
     pub(crate) row: RunRow,
     pub(crate) born: bool,
     timers: Vec<DueTimer>,

@@ -1,0 +1,250 @@
+//! What a group of inputs means, decided in memory between load and write: verdicts, one batch of rows, and the runs that changed.
+//!
+//! Nothing here waits, reads a clock or knows a database: the same rows and inputs give the same decision, in the product as in the
+//! simulation.
+
+use crate::apply::Failure;
+use crate::event::{Input, Verdict, What};
+use crate::faults::planted;
+use crate::hands::{Fused, Hands, Lease, Room};
+use crate::registry::{RawChanged, Registry};
+use crate::storage::{Ask, Batch, Loaded, Queued};
+use crate::turn::{Draft, Mark, Spoiled};
+use crate::{Moved, RunId, Timestamp, WorkId};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// What a process decides with: the workflows that its build knows, and the room it has for new work.
+#[derive(Clone, Copy)]
+pub(crate) struct Desk<'a> {
+    pub(crate) registry: &'a Registry,
+    pub(crate) hands: &'a Hands,
+}
+
+/// A decided group: what to write, and what to do once that is committed.
+pub(crate) struct Decided {
+    pub(crate) verdicts: Vec<Verdict>,
+    pub(crate) batch: Batch,
+    /// The runs whose rows for people must follow, by workflow.
+    pub(crate) changed: BTreeMap<&'static str, Vec<RawChanged>>,
+    /// What the step said it takes; then a projection may meet a conflict.
+    pub(crate) takes: Option<&'static str>,
+    pub(crate) leases: Vec<Lease>,
+    /// Queues with work that this process did not take itself.
+    pub(crate) ring: BTreeSet<&'static str>,
+    /// The workflows whose runs kept a fact that found no place, once per fact.
+    pub(crate) unexpected: Vec<&'static str>,
+}
+
+impl Desk<'_> {
+    /// Takes the inputs in, in order.
+    ///
+    /// `again` says that an earlier commit of the same inputs may have succeeded without our hearing of it: then an event that is in
+    /// the journal already was ours.
+    pub(crate) fn decide(self, loaded: Loaded, inputs: &[Input], again: bool) -> Result<Decided, Failure> {
+        let mut group = Group::new(self, loaded, again);
+        let mut verdicts = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            verdicts.push(group.take(input).map_err(Failure::Spoiled)?);
+        }
+        if let Some(draft) = group.drafts.values().find(|d| d.takes.is_some())
+            && inputs.len() > 1
+        {
+            return Err(Failure::NotAlone(draft.row.id));
+        }
+        Ok(group.decided(verdicts))
+    }
+}
+
+impl Ask {
+    /// Everything that deciding these inputs needs to know.
+    pub(crate) fn about(inputs: &[Input], again: bool) -> Self {
+        let runs: BTreeSet<RunId> = inputs.iter().map(|i| i.run).collect();
+        let keys = inputs.iter().filter_map(|input| match &input.what {
+            What::Event { key, .. } if again || input.fence.is_none() => Some((input.run, key.to_string())),
+            _ => None,
+        });
+        Self {
+            runs: runs.into_iter().collect(),
+            fences: inputs.iter().filter_map(|i| i.fence.map(|f| f.work)).collect(),
+            keys: keys.collect(),
+        }
+    }
+}
+
+/// The runs of one group while it is decided.
+struct Group<'a> {
+    desk: Desk<'a>,
+    loaded: Loaded,
+    again: bool,
+    drafts: BTreeMap<RunId, Draft>,
+    /// Fenced work that is done although its run did not move (an event that came before, a child that exists).
+    settled: Vec<WorkId>,
+    seen_here: HashSet<(RunId, String)>,
+    unexpected: Vec<&'static str>,
+}
+
+impl<'a> Group<'a> {
+    fn new(desk: Desk<'a>, loaded: Loaded, again: bool) -> Self {
+        Self {
+            desk,
+            loaded,
+            again,
+            drafts: BTreeMap::new(),
+            settled: vec![],
+            seen_here: HashSet::new(),
+            unexpected: vec![],
+        }
+    }
+
+    fn take(&mut self, input: &Input) -> Result<Verdict, Spoiled> {
+        if let Some(verdict) = self.before(input) {
+            return Ok(verdict);
+        }
+        let verdict = match &input.what {
+            What::Start { .. } => self.start(input)?,
+            What::Event { .. } | What::Due => self.advance(input)?,
+        };
+        // A claimed timer is done by firing, not by being claimed: a clock read a moment too early must not lose it.
+        if let Some(fence) = input.fence
+            && matches!(verdict, Verdict::Moved(_) | Verdict::Duplicate)
+            && !matches!(input.what, What::Due)
+        {
+            self.loaded.fences.remove(&fence.work);
+            self.settled.push(fence.work);
+        }
+        Ok(verdict)
+    }
+
+    /// Lost fences and repeated events never reach the run.
+    fn before(&mut self, input: &Input) -> Option<Verdict> {
+        let fenced = input.fence.map(|f| self.loaded.fences.get(&f.work).is_some_and(|row| row.attempt == f.attempt));
+        let seen = match &input.what {
+            What::Event { key, .. } => {
+                let name = (input.run, key.to_string());
+                self.loaded.seen.contains(&name) || !self.seen_here.insert(name)
+            }
+            _ => false,
+        };
+        match (fenced, seen) {
+            (_, true) if self.again => Some(self.ours(input.run)),
+            (Some(false), _) if !planted("no_fencing") => Some(Verdict::Stale),
+            (_, true) => {
+                self.settled.extend(input.fence.map(|f| f.work));
+                Some(Verdict::Duplicate)
+            }
+            _ => None,
+        }
+    }
+
+    /// The verdict of an earlier commit whose answer was lost.
+    fn ours(&self, run: RunId) -> Verdict {
+        match self.loaded.runs.get(&run) {
+            Some(row) => Verdict::Moved(Moved { run, seq: row.seq, state: row.state_name.clone(), unexpected: false }),
+            None => Verdict::NoSuchRun,
+        }
+    }
+
+    fn start(&mut self, input: &Input) -> Result<Verdict, Spoiled> {
+        let What::Start { workflow, .. } = &input.what else { unreachable!("only starts come here") };
+        if self.drafts.contains_key(&input.run) || self.loaded.runs.contains_key(&input.run) {
+            return Ok(if self.again { self.ours(input.run) } else { Verdict::Duplicate });
+        }
+        let Some(process) = self.desk.registry.get(workflow) else { return Ok(Verdict::NewerShape) };
+        let draft = Draft::start(process.clone(), input, self.loaded.now)?;
+        let row = &draft.row;
+        let moved = Moved { run: row.id, seq: row.seq, state: row.state_name.clone(), unexpected: false };
+        self.drafts.insert(input.run, draft);
+        Ok(Verdict::Moved(moved))
+    }
+
+    fn advance(&mut self, input: &Input) -> Result<Verdict, Spoiled> {
+        let tries = input.fence.and_then(|f| self.loaded.fences.get(&f.work)).cloned();
+        if !self.drafts.contains_key(&input.run) {
+            let Some(row) = self.loaded.runs.get(&input.run) else { return Ok(Verdict::NoSuchRun) };
+            let Some(process) = self.desk.registry.get(&row.workflow).filter(|p| p.shape() >= row.shape) else {
+                return Ok(Verdict::NewerShape);
+            };
+            let timers = self.loaded.timers.remove(&input.run).unwrap_or_default();
+            self.drafts.insert(input.run, Draft::of(process.clone(), row.clone(), timers));
+        }
+        let draft = self.drafts.get_mut(&input.run).expect("it was there or just inserted");
+        let verdict = draft.take(input, tries.as_ref(), self.loaded.now)?;
+        if let Verdict::Moved(moved) = &verdict
+            && moved.unexpected
+        {
+            let workflow = self.desk.registry.get(&draft.row.workflow).map_or("unknown", |process| process.name());
+            tracing::error!(run.id = %moved.run, workflow, state = moved.state, "a fact found no place in its run; it is kept and the run is flagged");
+            self.unexpected.push(workflow);
+        }
+        Ok(verdict)
+    }
+
+    fn decided(mut self, verdicts: Vec<Verdict>) -> Decided {
+        let Loaded { now, real, .. } = self.loaded;
+        let holder = self.desk.hands.process;
+        let batch = Batch { now: now.timestamp_micros(), real, holder, done: self.settled, ..Batch::default() };
+        let mut decided = Decided {
+            verdicts,
+            batch,
+            changed: BTreeMap::new(),
+            takes: self.drafts.values().find_map(|d| d.takes),
+            leases: vec![],
+            ring: BTreeSet::new(),
+            unexpected: self.unexpected,
+        };
+        for draft in std::mem::take(&mut self.drafts).into_values() {
+            decided.gather(draft, self.desk.hands, (now, real));
+        }
+        decided
+    }
+}
+
+impl Decided {
+    /// Gathers what a draft left behind, claiming new work at once where this process has room for it.
+    fn gather(&mut self, mut draft: Draft, hands: &Hands, (now, real): (Timestamp, i64)) {
+        for work in draft.added.drain(..) {
+            let room: Option<Room> = (work.due <= now).then(|| hands.room(work.queue)).flatten();
+            let leased = room.is_some();
+            if let Some(room) = room {
+                let fused = Fused { input: draft.row.input.clone(), now, real };
+                self.leases.push(hands.lease(fused.row(&work), room));
+            } else if work.due <= now {
+                self.ring.insert(work.queue);
+            }
+            self.batch.queued.push(Queued { work, leased });
+        }
+        if draft.journal.iter().any(|j| j.mark == Mark::Moved) {
+            let (row, at) = (&draft.row, draft.journal.last().map_or(now, |j| j.at));
+            let raw = RawChanged { run: row.id, input: row.input.clone(), state: row.state.clone(), seq: row.seq, at };
+            self.changed.entry(draft.process.name()).or_default().push(raw);
+        }
+        self.batch.gather(draft);
+    }
+}
+
+impl Batch {
+    /// Whether nothing moved and nothing was done.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.journal.is_empty() && self.done.is_empty()
+    }
+
+    fn gather(&mut self, mut draft: Draft) {
+        let run = draft.row.id;
+        if draft.left && !draft.born {
+            self.left.push(run);
+            if draft.row.finished {
+                self.ended.push(run);
+            }
+        }
+        if draft.born {
+            self.born.push(draft.row);
+        } else if !draft.journal.is_empty() {
+            self.moved.push(draft.row);
+        }
+        self.journal.append(&mut draft.journal);
+        self.done.append(&mut draft.done);
+        self.replaced.extend(draft.replaced.drain(..).map(|name| (run, name)));
+        self.withdrawn.extend(draft.withdrawn.drain(..).map(|payload| (run, payload)));
+        self.facts.append(&mut draft.facts);
+    }
+}
