@@ -1,24 +1,19 @@
 //! Carrying out a lease: the call to an outside party, or the engine's own delivery; then the one completion that its fence allows.
 
+use crate::attempt::{Approach, Completed, Next};
 use crate::engine::Engine;
-use crate::event::{EventKey, Input, Manner, Origin, Verdict, What};
+use crate::event::{Input, Origin, Verdict, What};
 use crate::hands::Lease;
 use crate::observe::{Ended, Tried};
-use crate::registry::{Process, RawAttempt};
+use crate::registry::Process;
 use crate::step::variant;
-use crate::storage::{ClaimedRow, schema::kind};
+use crate::storage::ClaimedRow;
 use crate::tx::TurnError;
-use crate::{Fault, Found, Policy, Spawn, Tell, faults, operate};
+use crate::{Fault, Policy, RunId, Timestamp, faults, operate};
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-/// Claims without a recorded failure before we call it a crash loop: the process died each time. Work that kills its process is rare,
-/// while a process that is killed from outside takes all that it holds with it: innocent work must not be parked for that.
-const MOST_CRASHES: i32 = 20;
-/// Deliveries to a run that does not exist (yet) before a person is asked.
-const MOST_DELIVERIES: i32 = 40;
+use std::time::Instant;
 
 impl Engine {
     /// Executes a lease to its end. Whatever happens is in the database afterwards, or the lease is let go and somebody tries again.
@@ -35,70 +30,35 @@ impl Engine {
     }
 
     async fn carry_out(&self, lease: &Lease) -> Result<(), TurnError> {
-        let row = &lease.row;
-        match row.kind {
-            kind::EFFECT => self.effect(lease).await,
-            kind::TIMER => {
-                // Should it not be due after all, the lease is forgotten here and reclaimed by the sweeper.
-                self.complete_or_park(lease, row.work.run, What::Due).await.map(drop)
-            }
-            kind::SPAWN => {
-                let spawn: Spawn = self.own(lease).await?;
-                let Spawn { workflow, run, key, input } = spawn;
-                let what = What::Start { workflow: workflow.into_owned(), key, input, parent: Some(row.work.run) };
-                self.deliver(lease, run, what).await
-            }
-            _ => {
-                let tell: Tell = self.own(lease).await?;
-                let what = What::Event { key: EventKey::tell(row.work), event: tell.event, manner: Manner::Fact };
-                self.deliver(lease, tell.run, what).await
+        match lease.row.errand() {
+            Ok(None) => self.effect(lease).await,
+            Ok(Some((run, what))) => self.deliver(lease, run, what).await,
+            Err(why) => {
+                self.park(lease, "poison", &why).await?;
+                Err(TurnError::Poison { run: lease.row.work.run, why })
             }
         }
     }
 
-    /// Reads the engine's own payload; a build that cannot read it leaves the work to one that can.
-    async fn own<T: serde::de::DeserializeOwned>(&self, lease: &Lease) -> Result<T, TurnError> {
-        match serde_json::from_str(&lease.row.payload) {
-            Ok(value) => Ok(value),
-            Err(error) => {
-                self.park(lease, "poison", &error.to_string()).await?;
-                Err(TurnError::Poison { run: lease.row.work.run, why: error.to_string() })
-            }
-        }
-    }
-
-    async fn deliver(&self, lease: &Lease, run: crate::RunId, what: What) -> Result<(), TurnError> {
+    /// The engine's own work. A timer that is not due after all is forgotten here and reclaimed by the sweeper.
+    async fn deliver(&self, lease: &Lease, run: RunId, what: What) -> Result<(), TurnError> {
+        let to_another = !matches!(what, What::Due);
         match self.complete_or_park(lease, run, what).await? {
-            // A tell may overtake the spawn of the run it is for: it waits.
-            Some(Verdict::NoSuchRun | Verdict::NewerShape) => {
-                let policy = Policy {
-                    attempts: MOST_DELIVERIES,
-                    cap: Duration::from_secs(30),
-                    base: Duration::from_millis(50),
-                    ..Policy::default()
-                };
-                self.retry_or_park(lease, policy, &Fault::transient("the run that is told does not exist")).await
+            Some(Verdict::NoSuchRun | Verdict::NewerShape) if to_another => {
+                let (fault, next) = lease.row.undelivered(rand::random());
+                self.go_on(lease, next, &fault).await.map(drop)
             }
             _ => Ok(()),
         }
     }
 
     /// Completes the work, parking it when the workflow's code fails on the turn.
-    async fn complete_or_park(
-        &self,
-        lease: &Lease,
-        run: crate::RunId,
-        what: What,
-    ) -> Result<Option<Verdict>, TurnError> {
+    async fn complete_or_park(&self, lease: &Lease, run: RunId, what: What) -> Result<Option<Verdict>, TurnError> {
         let origin = Origin { trace: lease.row.trace.clone(), ..Origin::default() };
         let input = Input::new(run, what.clone()).fenced(lease.fence()).caused_by(origin);
-        match self.submit(input).await {
-            // A process that wants what is taken even after it was told so has no answer to it: a person must.
-            Ok(Verdict::Taken(conflict)) => self.spoiled(lease, &what, &conflict.to_string()).await.map(|()| None),
-            Ok(verdict) => Ok(Some(verdict)),
-            Err(TurnError::Poison { why, .. }) => self.spoiled(lease, &what, &why).await.map(|()| None),
-            Err(TurnError::Storage(error)) => self.spoiled(lease, &what, &error.to_string()).await.map(|()| None),
-            Err(error) => Err(error),
+        match Completed::of(self.submit(input).await)? {
+            Completed::As(verdict) => Ok(Some(verdict)),
+            Completed::Spoiled(why) => self.spoiled(lease, &what, &why).await.map(|()| None),
         }
     }
 
@@ -116,18 +76,21 @@ impl Engine {
     async fn effect(&self, lease: &Lease) -> Result<(), TurnError> {
         let row = &lease.row;
         let Some(process) = self.core.registry.get(&row.workflow).cloned() else { return self.release(lease).await };
-        if self.refuse_crash_loop(lease).await? {
-            return Ok(());
+        if let Some(why) = row.crash_loop() {
+            return self.park(lease, "crashed", &why).await;
         }
         let policy = match process.policy(&row.payload) {
             Ok(policy) => policy,
             Err(why) => return self.park(lease, "poison", &why).await,
         };
         let began = Instant::now();
-        let tried = self.tried(&process, row, policy).await;
-        let ended = match tried {
+        let ended = match self.tried(&process, row, policy).await {
             Ok(event) => self.conclude(lease, event).await?,
-            Err(fault) => self.failed(lease, &process, policy, &fault).await?,
+            Err(fault) => {
+                let gave_up = || process.gave_up(&row.payload).ok().flatten();
+                let next = row.failed(&fault, policy, gave_up, rand::random());
+                self.go_on(lease, next, &fault).await?
+            }
         };
         let waited = (row.now - row.due).to_std().unwrap_or_default();
         let (queue, workflow, effect) = (row.queue.as_str(), row.workflow.as_str(), variant(&row.payload));
@@ -137,19 +100,16 @@ impl Engine {
 
     /// One try: a saved outcome, an answer found by looking up, or the call itself.
     async fn tried(&self, process: &Arc<dyn Process>, row: &ClaimedRow, policy: Policy) -> Result<String, Fault> {
-        if let Some(outcome) = &row.outcome {
-            return Ok(outcome.clone());
-        }
-        let attempt = self.attempt(row);
+        let look_up = match row.approach() {
+            Approach::Answered(event) => return Ok(event),
+            approach => approach == Approach::LookUp,
+        };
+        let attempt = row.attempt(&self.core.environment);
         let call = async {
-            if unknown(row) {
-                match process.look_up(attempt.clone()).await? {
-                    Found::Done(event) => return Ok(event),
-                    Found::Absent => {}
-                    Found::Unknown if repeatable(row, policy) => {}
-                    Found::Unknown => {
-                        return Err(Fault::unknown("the party cannot say, and a repeat is no longer safe"));
-                    }
+            if look_up {
+                let found = process.look_up(attempt.clone()).await?;
+                if let Some(event) = row.looked_up(found, policy)? {
+                    return Ok(event);
                 }
             }
             faults::point("before_perform");
@@ -160,66 +120,29 @@ impl Engine {
         answer.unwrap_or_else(|_| Err(Fault::unknown(format!("no answer within {:?}", policy.time_limit))))
     }
 
-    fn attempt(&self, row: &ClaimedRow) -> RawAttempt {
-        let mut key = format!("{}:{}", self.core.environment, row.work);
-        if faults::planted("new_key_per_attempt") {
-            key = format!("{key}:{}", row.attempt);
-        }
-        RawAttempt {
-            work: row.work,
-            input: row.input.clone(),
-            effect: row.payload.clone(),
-            key,
-            request: row.request.clone(),
-            number: row.attempt,
-            now: row.now,
-        }
-    }
-
     async fn conclude(&self, lease: &Lease, event: String) -> Result<Ended, TurnError> {
-        let what = What::Event { key: EventKey::outcome(lease.work()), event, manner: Manner::Fact };
-        Ok(match self.complete_or_park(lease, lease.work().run, what).await? {
+        Ok(match self.complete_or_park(lease, lease.work().run, lease.row.answered(event)).await? {
             Some(Verdict::Stale) => Ended::Refused,
             Some(_) => Ended::Done,
             None => Ended::Parked("poison"),
         })
     }
 
-    async fn failed(
-        &self,
-        lease: &Lease,
-        process: &Arc<dyn Process>,
-        policy: Policy,
-        fault: &Fault,
-    ) -> Result<Ended, TurnError> {
-        let spent = lease.row.failures + 1 >= policy.attempts;
-        match fault {
-            Fault::Misconfigured { .. } | Fault::Poison { .. } => {
-                tracing::error!(work = %lease.work(), error = %fault, "work is parked until a person mends it");
-                self.park(lease, fault.class(), &fault.to_string()).await?;
-                Ok(Ended::Parked(fault.class()))
+    /// Carries out what a failed try leads to.
+    async fn go_on(&self, lease: &Lease, next: Next, fault: &Fault) -> Result<Ended, TurnError> {
+        match next {
+            Next::Conclude(event) => self.conclude(lease, event).await,
+            Next::Again(at) => self.put_back(lease, at, fault).await.map(|()| Ended::Retried(fault.class())),
+            Next::Park(class) => {
+                if class != "spent" {
+                    tracing::error!(work = %lease.work(), error = %fault, "work is parked until a person mends it");
+                }
+                self.park(lease, class, &fault.to_string()).await.map(|()| Ended::Parked(class))
             }
-            Fault::Transient { .. } if spent => match process.gave_up(&lease.row.payload) {
-                Ok(Some(event)) => self.conclude(lease, event).await,
-                _ => self.park(lease, "spent", &fault.to_string()).await.map(|()| Ended::Parked("spent")),
-            },
-            Fault::Unknown { .. } if spent => {
-                tracing::error!(work = %lease.work(), error = %fault, "the outcome stays unknown; the work is parked");
-                self.park(lease, fault.class(), &fault.to_string()).await.map(|()| Ended::Parked(fault.class()))
-            }
-            _ => self.retry_or_park(lease, policy, fault).await.map(|()| Ended::Retried(fault.class())),
         }
     }
 
-    async fn retry_or_park(&self, lease: &Lease, policy: Policy, fault: &Fault) -> Result<(), TurnError> {
-        let row = &lease.row;
-        if row.failures + 1 >= policy.attempts {
-            return self.park(lease, "spent", &fault.to_string()).await;
-        }
-        let mut at = policy.next_try(row.now, row.failures + 1, rand::random());
-        if let Fault::Transient { retry_after: Some(pause), .. } = fault {
-            at = at.max(row.now + *pause);
-        }
+    async fn put_back(&self, lease: &Lease, at: Timestamp, fault: &Fault) -> Result<(), TurnError> {
         operate::put_back(&self.core.db.write, lease.fence(), at, fault).await?;
         Ok(())
     }
@@ -233,25 +156,4 @@ impl Engine {
         operate::release(&self.core.db.write, lease.fence()).await?;
         Ok(())
     }
-
-    /// Parks work whose every claim ended with the death of its process.
-    async fn refuse_crash_loop(&self, lease: &Lease) -> Result<bool, TurnError> {
-        let crashes = lease.row.attempt - 1 - lease.row.failures;
-        if crashes < MOST_CRASHES || !lease.is_effect() {
-            return Ok(false);
-        }
-        self.park(lease, "crashed", &format!("its process died {crashes} times while holding it")).await?;
-        Ok(true)
-    }
-}
-
-/// Whether an earlier try may have happened: there was one, and it left no definite failure behind.
-fn unknown(row: &ClaimedRow) -> bool {
-    row.attempt > 1 && row.error_class.as_deref() != Some("transient")
-}
-
-/// Whether repeating under the same key is still de-duplicated by the outside party.
-fn repeatable(row: &ClaimedRow, policy: Policy) -> bool {
-    let age = Duration::from_micros(u64::try_from(row.real - row.first_claimed_at).unwrap_or_default());
-    age < policy.safe_window
 }

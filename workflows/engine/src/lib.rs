@@ -44,6 +44,7 @@
 #![warn(missing_docs)]
 
 mod apply;
+mod attempt;
 mod bell;
 mod clock;
 mod databases;
