@@ -16,6 +16,7 @@ mod page;
 mod path;
 pub mod problem;
 mod router;
+mod scenario;
 mod serve;
 mod settings;
 mod wire;

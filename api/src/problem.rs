@@ -9,10 +9,14 @@ use std::time::Duration;
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use chrono::SecondsFormat;
+use domain::{LineChange, Priced};
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
+use workflows::quoting::{PriceChange, Requoted};
 use workflows::{Error, Flaw, NotSignedIn, Refusal};
+
+use crate::endpoints::{LineView, QuoteView};
 
 pub mod catalogue;
 
@@ -189,6 +193,8 @@ impl From<Error> for Problem {
             Error::DatesUnavailable { detail, hold_ends } => Self::new(&catalogue::DATES_UNAVAILABLE)
                 .because(detail)
                 .saying("hold_expires_at", hold_ends.map(|until| until.to_rfc3339_opts(SecondsFormat::AutoSi, true))),
+            Error::QuoteExpired(fresh) => Self::quote_expired(fresh.as_deref()),
+            Error::PriceChanged(change) => Self::price_changed(&change),
             Error::Gone(refusal) => Self::refusal(refusal, &catalogue::GONE),
             Error::NotSignedIn(why) => Self::not_signed_in(why),
             Error::Forbidden(refusal) => Self::refusal(refusal, &catalogue::FORBIDDEN),
@@ -205,6 +211,25 @@ impl From<Error> for Problem {
 }
 
 impl Problem {
+    fn quote_expired(fresh: Option<&Requoted>) -> Self {
+        let problem = Self::new(&catalogue::QUOTE_EXPIRED);
+        let Some(Requoted { before, now }) = fresh else { return problem };
+        let quote = shown(&QuoteView::from(now));
+        problem.saying("quote", quote).saying("changes", changes(before, &now.promise.offer.priced))
+    }
+
+    fn price_changed(PriceChange { expected, before, now }: &PriceChange) -> Self {
+        let total = now.total();
+        let lines: Vec<_> = now.lines().iter().map(LineView::from).collect();
+        let changes = before.as_ref().map(|before| changes(before, now));
+        Self::new(&catalogue::PRICE_CHANGED)
+            .because(format!("the total is {total}, not {expected}"))
+            .saying("expected_total", shown(expected))
+            .saying("total", shown(&total))
+            .saying("lines", shown(&lines))
+            .saying("changes", changes)
+    }
+
     fn not_signed_in(why: NotSignedIn) -> Self {
         let (kind, challenge) = match why {
             NotSignedIn::Missing => (&catalogue::NOT_SIGNED_IN, "Bearer"),
@@ -214,6 +239,16 @@ impl Problem {
         };
         Self::new(kind).with(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge))
     }
+}
+
+/// The kinds of lines whose amounts differ, with the old amount and the new.
+fn changes(before: &Priced, now: &Priced) -> Value {
+    let change = |LineChange { kind, before, after }| json!({"kind": kind, "before": before, "after": after});
+    now.changes_since(before).into_iter().map(change).collect()
+}
+
+fn shown(view: &impl Serialize) -> Value {
+    serde_json::to_value(view).expect("views have string keys and plain values")
 }
 
 /// Rounded up: a client that waits this long is never early.
@@ -297,7 +332,7 @@ mod tests {
             Error::Refused(refusal("a_rule_of_its_own")),
             Error::Refused(refusal("not_found")),
             Error::Taken(workflows::Conflict::over("nights", "2027-01-03 is taken")),
-            Error::Gone(refusal("quote_expired")),
+            Error::QuoteExpired(None),
             Error::NotSignedIn(NotSignedIn::Missing),
             Error::NotSignedIn(NotSignedIn::Invalid),
             Error::NotSignedIn(NotSignedIn::SessionEnded),

@@ -79,15 +79,20 @@ impl Outbox {
 impl TestApp {
     /// Opens the product on a fresh database.
     pub async fn open(db: TestDatabase) -> Self {
-        Self::process(&db, 1, Arc::new(tempfile::tempdir().expect("a folder"))).await
+        Self::process(&db, 1, Arc::new(tempfile::tempdir().expect("a folder")), true).await
+    }
+
+    /// Opens the product as it is where money is real.
+    pub async fn outside_the_sandbox(db: TestDatabase) -> Self {
+        Self::process(&db, 1, Arc::new(tempfile::tempdir().expect("a folder")), false).await
     }
 
     /// Another process of the same product: the same database, the same gateway, the same objects.
     pub async fn beside(&self, process: u128) -> Self {
-        Self::process(&self.db, process, Arc::clone(&self.folder)).await
+        Self::process(&self.db, process, Arc::clone(&self.folder), true).await
     }
 
-    async fn process(db: &TestDatabase, process: u128, folder: Arc<TempDir>) -> Self {
+    async fn process(db: &TestDatabase, process: u128, folder: Arc<TempDir>, is_sandbox: bool) -> Self {
         let databases = connect(db).await;
         let (outbox, root) = (Outbox::default(), KeyOfKeys::from_bytes([7; 32]));
         let (listener, address) = listen().await;
@@ -118,7 +123,7 @@ impl TestApp {
             engine,
             ports,
             market: workflows::market::Settings::default().try_into().expect("the default terms can be"),
-            sandbox: Some(sandbox),
+            sandbox: is_sandbox.then_some(sandbox),
             identity: Identity::new(workflows::identity::Settings::default(), root),
             wall: Arc::new(move || machine() + TimeDelta::seconds(seconds.load(Ordering::Relaxed))),
         });

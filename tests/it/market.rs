@@ -9,4 +9,5 @@ mod nights;
 mod payments;
 mod privacy;
 mod quotes;
+mod rehearsals;
 mod replays;

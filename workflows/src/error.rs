@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use engine::{Conflict, Refusal, TurnError};
 
+use crate::quoting::{PriceChange, Requoted};
+
 /// Everything that a use case can answer instead of its result.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -28,7 +30,13 @@ pub enum Error {
         /// When a hold in the way ends, unless it is confirmed before.
         hold_ends: Option<domain::Timestamp>,
     },
-    /// It was there and is no more: an expired quote, hold or link.
+    /// The quote is too old; what the same stay costs now is already in writing, unless it can no longer be had.
+    #[error("the quote is too old")]
+    QuoteExpired(Option<Box<Requoted>>),
+    /// The price is not the one that the caller has seen.
+    #[error("the price is not the one expected")]
+    PriceChanged(Box<PriceChange>),
+    /// It was there and is no more: an expired hold or link.
     #[error("expired: {0}")]
     Gone(Refusal),
     /// Nobody is signed in.

@@ -5,8 +5,8 @@
 
 use domain::cancellation::schedule;
 use domain::{
-    BookingRules, Guests, HostPolicies, Offer, PropertyId, QuoteId, RefundSchedule, Request, Stay, Timestamp, UserId,
-    price,
+    BookingRules, Guests, HostPolicies, Money, Offer, Priced, PropertyId, QuoteId, RefundSchedule, Request, Stay,
+    Timestamp, UserId, price,
 };
 use engine::detached;
 use serde::{Deserialize, Serialize};
@@ -113,6 +113,72 @@ pub(crate) fn row(
 /// Reads what a quote promised.
 pub(crate) fn read(quote: &Quote) -> Result<Promise, Error> {
     serde_json::from_str(&quote.body).map_err(|why| Error::Broken(format!("{} cannot be read: {why}", quote.id).into()))
+}
+
+/// The price of a stay whose quote was too old, anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requoted {
+    /// What the old quote said.
+    pub before: Priced,
+    /// The new one.
+    pub now: Quoted,
+}
+
+/// A price that is not what its guest expects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PriceChange {
+    /// What the guest expects to pay.
+    pub expected: Money,
+    /// What the guest was told when that was the price, if it was in writing.
+    pub before: Option<Priced>,
+    /// What it costs.
+    pub now: Priced,
+}
+
+/// Refuses when the price is not the one that the guest has been shown.
+///
+/// # Errors
+/// [`Error::PriceChanged`], with the lines that changed where the old price was in writing.
+pub(crate) async fn as_expected(
+    app: &App,
+    (guest, property): (UserId, PropertyId),
+    expected: Option<Money>,
+    promise: &Promise,
+) -> Result<(), Error> {
+    let Some(expected) = expected.filter(|expected| *expected != promise.offer.priced.total()) else { return Ok(()) };
+    let stay = promise.offer.stay;
+    let told = quotes::latest_of_guest(app.reader(), guest, (property, stay), expected).await?;
+    let before = told.as_ref().map(read).transpose()?.map(|promise| promise.offer.priced);
+    Err(Error::PriceChanged(Box::new(PriceChange { expected, before, now: promise.offer.priced.clone() })))
+}
+
+/// Why a quote that is too old cannot be booked: with a fresh one for the same stay, if it can still be had.
+pub(crate) async fn expired(app: &App, old: &Quote) -> Error {
+    match requote(app, old).await {
+        Ok(fresh) => Error::QuoteExpired(Some(Box::new(fresh))),
+        Err(Error::Storage(why)) => Error::Storage(why),
+        // Whatever else speaks against the stay now, the old price is gone; asking anew will say why.
+        Err(_) => Error::QuoteExpired(None),
+    }
+}
+
+async fn requote(app: &App, old: &Quote) -> Result<Requoted, Error> {
+    let Quote { guest, property, stay, guests, .. } = *old;
+    let home = properties::published(app.reader(), property).await?.ok_or(Error::NotFound)?;
+    let enquiry = Enquiry { property, stay, guests };
+    let promise = promise(&home, &app.market, (guest, &enquiry), app.engine.now().await?)?;
+    nights::look(app, &home, &stay).await?;
+    let before = read(old)?.offer.priced;
+    let app = app.clone();
+    detached(async move {
+        let tx = app.engine.begin().await?;
+        let now = tx.now().await?;
+        let quote = row(guest, property, &promise, (now, app.market.timers.quote_until(now)));
+        quotes::create(&*tx, &quote).await?;
+        tx.commit().await?;
+        Ok(Requoted { before, now: Quoted::new(quote)? })
+    })
+    .await
 }
 
 impl Quoted {

@@ -1,4 +1,4 @@
-//! What only a sandbox has: a clock that can be moved, uploads that we take ourselves, and the guest's bank.
+//! What only a sandbox has: a clock that can be moved, uploads that we take ourselves, the guest's bank, and trouble at will.
 //!
 //! Outside the sandbox [`App::sandbox`](crate::Parts) is empty and all of it is [`Error::NotFound`].
 
@@ -12,6 +12,10 @@ pub use integrations::payments::sandbox::GuestAnswer;
 use integrations::payments::sandbox::SandboxGateway;
 
 use crate::{App, Error};
+
+mod scenario;
+
+pub use scenario::Scenario;
 
 /// The stand-ins that this process holds, when it is a sandbox.
 #[derive(Clone)]

@@ -7,6 +7,8 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::router::Api;
 
+pub(crate) use quotes::{LineView, QuoteView};
+
 mod bookings;
 mod health;
 mod jwks;

@@ -48,7 +48,7 @@ pub(super) fn stay(check_in: NaiveDate, check_out: NaiveDate) -> Result<Stay, Er
 /// A price in writing. Equal quotes have equal hashes.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Quote)]
-struct QuoteView {
+pub(crate) struct QuoteView {
     /// Names it.
     #[schema(value_type = String, example = "quo_0192f0c1a2b37c4d8e5f60718293a4b5")]
     id: QuoteId,
@@ -82,7 +82,7 @@ struct QuoteView {
 /// One line of a price.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PriceLine)]
-pub(super) struct LineView {
+pub(crate) struct LineView {
     /// Such as `nights`, `cleaning`, `guest_fee`, `tax`.
     kind: &'static str,
     /// How much; negative for a discount.
@@ -100,7 +100,7 @@ pub(super) struct LineView {
 /// A cancellation policy, as agreed.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CancellationPolicy)]
-pub(super) struct PolicyView {
+pub(crate) struct PolicyView {
     /// Its name.
     policy: String,
     /// The date of the version that counts.

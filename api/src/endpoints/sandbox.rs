@@ -1,7 +1,8 @@
 //! `/sandbox`: a clock that can be moved, uploads that we take ourselves, and the guest's bank. Outside a sandbox all of it
 //! is 404.
 
-use axum::extract::{Request, State};
+use axum::extract::{FromRef, FromRequestParts, Request, State};
+use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
@@ -67,7 +68,7 @@ struct IntentView {
 
 /// The sandbox's clock
 #[utoipa::path(get, path = "/sandbox/clock", tag = "sandbox", responses((status = 200, body = ClockView)))]
-async fn clock(State(app): State<App>) -> Result<Json<ClockView>, Problem> {
+async fn clock(_: InSandbox, State(app): State<App>) -> Result<Json<ClockView>, Problem> {
     Ok(Json(ClockView { now: sandbox::clock(&app).await? }))
 }
 
@@ -76,6 +77,7 @@ async fn clock(State(app): State<App>) -> Result<Json<ClockView>, Problem> {
 /// From one due instant to the next; everything that falls due on the way is done before it goes on.
 #[utoipa::path(post, path = "/sandbox/clock", tag = "sandbox", request_body = Advance, responses((status = 200, body = ClockView)))]
 async fn advance(
+    _: InSandbox,
     State(app): State<App>,
     Json(Advance { seconds, to }): Json<Advance>,
 ) -> Result<Json<ClockView>, Problem> {
@@ -92,7 +94,12 @@ async fn advance(
 /// The address comes from `POST /properties/{id}/images`; type and length must be as announced.
 #[utoipa::path(put, path = "/sandbox/uploads/{token}", tag = "sandbox", params(("token" = String, Path)),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"), responses((status = 204, description = "Stored.")))]
-async fn upload(State(app): State<App>, Path(token): Path<String>, request: Request) -> Result<StatusCode, Problem> {
+async fn upload(
+    _: InSandbox,
+    State(app): State<App>,
+    Path(token): Path<String>,
+    request: Request,
+) -> Result<StatusCode, Problem> {
     let length = sandbox::grant(&app, &token).await?.length;
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let content_type = content_type.unwrap_or_default().to_owned();
@@ -107,6 +114,7 @@ async fn upload(State(app): State<App>, Path(token): Path<String>, request: Requ
 #[utoipa::path(post, path = "/sandbox/challenges/{intent}", tag = "sandbox", params(("intent" = String, Path)),
     request_body = BankAnswer, responses((status = 200, body = IntentView)))]
 async fn challenge(
+    _: InSandbox,
     State(app): State<App>,
     Path(intent): Path<String>,
     Json(BankAnswer { answer }): Json<BankAnswer>,
@@ -123,4 +131,18 @@ async fn challenge(
         IntentStatus::Declined { .. } => "declined",
     };
     Ok(Json(IntentView { status }))
+}
+
+/// Stands first in every handler here: outside a sandbox nothing else of the request is looked at.
+struct InSandbox;
+
+impl<S: Send + Sync> FromRequestParts<S> for InSandbox
+where
+    App: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(_: &mut Parts, state: &S) -> Result<Self, Problem> {
+        App::from_ref(state).sandbox.as_ref().map(|_| Self).ok_or_else(|| Error::NotFound.into())
+    }
 }

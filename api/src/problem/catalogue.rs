@@ -77,7 +77,7 @@ catalogue! {
     CONFLICT "conflict" CONFLICT FINAL "Conflict" "The present state does not allow it; `detail` says why.";
     OUT_OF_TURN "out_of_turn" CONFLICT FINAL "Out of turn" "This is not possible in the present state; read the resource and its `actions`.";
     DATES_UNAVAILABLE "dates_unavailable" CONFLICT FINAL "Dates unavailable" "At least one of the nights is taken. Nothing was booked or charged. Where a hold is in the way, `hold_expires_at` says when it ends unless it is confirmed.";
-    PRICE_CHANGED "price_changed" CONFLICT FINAL "Price changed" "The price is no longer what was quoted. Ask for a new quote.";
+    PRICE_CHANGED "price_changed" CONFLICT FINAL "Price changed" "The total is not your `expected_total`. `total` and `lines` are the price now; `changes` says which lines differ, where the old price was in a quote of yours.";
     NOT_BOOKABLE "not_bookable" CONFLICT FINAL "Not bookable" "The host takes no bookings for this home at present.";
     CLIENT_REFERENCE_USED "client_reference_used" CONFLICT FINAL "Reference used" "Another booking of yours has this `client_reference`; list your bookings by it.";
     PAYMENT_IN_PROGRESS "payment_in_progress" CONFLICT RETRY "Payment in progress" "The payment is under way. Ask again in a moment.";
@@ -89,7 +89,7 @@ catalogue! {
     PHOTO_NOT_FAILED "photo_not_failed" CONFLICT FINAL "Photograph not failed" "Only a photograph that failed can be tried again.";
     IDEMPOTENCY_IN_FLIGHT "idempotency_in_flight" CONFLICT RETRY "Still being answered" "The first request with this key has not been answered yet. Ask again in a moment, with the same key.";
     GONE "gone" GONE FINAL "Gone" "It was there and is no more.";
-    QUOTE_EXPIRED "quote_expired" GONE FINAL "Quote expired" "The price was held for a while and no longer is. Ask for a new quote.";
+    QUOTE_EXPIRED "quote_expired" GONE FINAL "Quote expired" "The price was held for a while and no longer is. Where the stay can still be had, `quote` is a new one for it and `changes` says which lines differ.";
     HOLD_EXPIRED "hold_expired" GONE FINAL "Hold expired" "The nights were held for you and no longer are. Book again.";
     LINK_EXPIRED "link_expired" GONE FINAL "Link expired" "The link was used, replaced or is too old. Ask for another.";
     STALE "stale" PRECONDITION_FAILED FINAL "Stale version" "It changed since you read it. Read it again and repeat your change.";

@@ -133,6 +133,12 @@ impl<'a> Valid<'a> {
                 "Idempotency-Key" => "idempotency-key",
                 "If-Match" => "if-match",
                 "sandbox-signature" => "sandbox-signature",
+                "Test-Scenario" => {
+                    for word in ["", "end_of_the_world", "SOLD_OUT", "sold_out,sold_out", "\u{e9}"] {
+                        Self::refuse(all, format!("Test-Scenario: {word}"), ask.clone().with("test-scenario", word));
+                    }
+                    continue;
+                }
                 other => panic!("{other}: say here how it can be wrong"),
             };
             let bare = ask.clone().without(name);

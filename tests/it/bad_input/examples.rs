@@ -103,6 +103,12 @@ pub(super) async fn example(cast: &Cast, operation: &str) -> Example {
             let image = cast.photograph(&cast.host, &home).await;
             host().at(home).at(image)
         }
+        "GET /media/{image}/{file}" => {
+            let home = cast.home(&cast.host, false).await;
+            let shown = cast.door.done(Ask::new("GET", &format!("/properties/{home}"))).await;
+            let mut parts = shown["photos"][0]["variants"][0]["url"].as_str().unwrap().split('/').skip(2);
+            nobody().at(parts.next().unwrap()).at(parts.next().unwrap())
+        }
         "GET /properties/{id}/availability" => {
             host().at(cast.draft(&cast.host).await).query(&[("from", &cast.day(1)), ("to", &cast.day(9))])
         }

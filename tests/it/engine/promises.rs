@@ -57,6 +57,26 @@ async fn due_timers_come_before_any_event(db: TestDatabase) {
     assert_eq!(theatre.count("select count(*) from toy_seat").await, 0);
 }
 
+async fn an_effect_is_taken_back_only_until_it_is_claimed(db: TestDatabase) {
+    let theatre = Theatre::open(db.clone()).await;
+    let change =
+        |n| theatre.engine.send::<Seat>(run(n), &Event::ChangedMind, EventKey::operator("1"), Origin::default());
+    // This one is in our hands already: it is performed, and its answer arrives as usual.
+    started(&theatre, 1, 1).await;
+    change(1).await.unwrap();
+    theatre.engine.settle().await.unwrap();
+    assert_eq!(theatre.state(run(1)).await, State::Held, "the seat was paid for after all");
+    // This one waits for whoever has room: nobody ever performs it.
+    theatre.engine.hands().close();
+    started(&theatre, 2, 2).await;
+    change(2).await.unwrap();
+    assert_eq!(theatre.count("select count(*) from workflow_work where kind = 0").await, 0);
+    let other = Theatre::beside(&db, theatre.office.clone(), 2).await;
+    other.engine.settle().await.unwrap();
+    assert_eq!(other.state(run(2)).await, State::Away);
+    assert_eq!(theatre.office.calls.lock().unwrap().len(), 1);
+}
+
 async fn a_conflict_is_an_answer(db: TestDatabase) {
     let theatre = Theatre::open(db).await;
     started(&theatre, 1, 7).await;
@@ -148,6 +168,7 @@ async fn facts_are_sealed_without_gaps_and_in_a_chain(db: TestDatabase) {
 }
 
 on_both!(
+    an_effect_is_taken_back_only_until_it_is_claimed,
     a_turn_is_atomic,
     the_same_event_twice_is_one_event,
     due_timers_come_before_any_event,

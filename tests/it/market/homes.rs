@@ -126,8 +126,15 @@ async fn a_photograph_becomes_files_that_pages_show(db: TestDatabase) {
     assert_eq!((&photo["status"], &photo["width"], &photo["height"]), (&json!("ready"), &json!(640), &json!(480)));
     assert!(!photo["variants"].as_array().unwrap().is_empty() && photo["blurhash"].is_string());
     for variant in photo["variants"].as_array().unwrap() {
-        let kept = house.app.ports.objects.head(variant["key"].as_str().unwrap()).await.unwrap();
-        assert_eq!(kept.map(|head| head.bytes), variant["bytes"].as_u64());
+        let served = house.request(Method::GET, variant["url"].as_str().unwrap()).send().await.unwrap();
+        assert_eq!(served.status().as_u16(), 200);
+        assert_eq!(served.headers()["content-type"], variant["content_type"].as_str().unwrap());
+        assert!(served.headers()["cache-control"].to_str().unwrap().contains("immutable"));
+        assert_eq!(Some(served.bytes().await.unwrap().len() as u64), variant["bytes"].as_u64());
+    }
+    let image = announced.text("/id");
+    for nothing in [format!("/media/{image}/321.webp"), format!("/media/{image}/..%2f..%2fincoming%2f{image}")] {
+        house.get(&nothing, host.token()).await.refused(404, "not_found");
     }
 }
 

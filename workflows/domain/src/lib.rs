@@ -34,7 +34,7 @@ pub use ids::{
 };
 pub use ledger::{Account, Balances, Entry, Jurisdiction, Provider, Transaction};
 pub use money::{BasisPoints, BasisPointsError, Money, MoneyError};
-pub use quote::{Line, LineKind, Offer, Priced};
+pub use quote::{Line, LineChange, LineKind, Offer, Priced};
 pub use rates::{PricingError, Rates, price};
 pub use shares::Shares;
 pub use status::{BookingStatus, ParseStatusError, Phase};

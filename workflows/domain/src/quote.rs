@@ -14,6 +14,10 @@ use crate::shares::Shares;
 use crate::stay::Stay;
 use crate::zone::HouseClock;
 
+mod changes;
+
+pub use changes::LineChange;
+
 /// What a line of a price is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

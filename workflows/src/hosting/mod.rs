@@ -7,7 +7,7 @@ mod photographs;
 mod sketch;
 
 pub use calendar::{Blocks, Calendar, Changed, Night, NightOwner, availability, set_blocks};
-pub use photographs::{Announced, add_photograph, complete_upload};
+pub use photographs::{Announced, Object, add_photograph, complete_upload, photograph};
 pub use sketch::{KINDS, Sketch};
 
 use chrono_tz::Tz;

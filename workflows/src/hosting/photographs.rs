@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use domain::{ImageId, PropertyId, UserId};
 use engine::{Origin, TurnError, detached};
+pub use integrations::objects::Object;
 use integrations::objects::{UploadGrant, UploadTarget};
 use store::images::{self, Image};
 use store::{ImageStatus, properties};
@@ -149,6 +150,21 @@ async fn develop(tx: &engine::Tx, image: &Image, once: &Once, origin: &Origin) -
         Ok(_) | Err(TurnError::Duplicate) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// A file that was made of a photograph, by its name among the variants.
+///
+/// # Errors
+/// [`Error::NotFound`] for what was never made or is not ready; [`Error::Busy`] when the object store is away.
+pub async fn photograph(app: &App, id: ImageId, name: &str) -> Result<Object, Error> {
+    let image = images::of_anybody(app.reader(), id).await?.filter(|image| image.status == ImageStatus::Ready);
+    let variant = image.into_iter().flat_map(|image| image.variants).find(|variant| variant.name == name);
+    let variant = variant.ok_or(Error::NotFound)?;
+    let file = app.ports.objects.get(&variant.key, variant.bytes).await.map_err(|why| {
+        tracing::warn!(image.id = %id, error = %why, "a photograph's file could not be read");
+        Error::Busy("the object store")
+    })?;
+    file.ok_or_else(|| Error::Broken(format!("the file {} of a photograph is gone", variant.key).into()))
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use domain::{BookingId, Jurisdiction, Money, PaymentId, Provider, QuoteId, Timestamp, UnitId, UserId};
-use engine::{Conflict, Origin, Refusal, TurnError, Tx, detached};
+use domain::{BookingId, Jurisdiction, Money, Offer, PaymentId, Provider, QuoteId, Timestamp, UnitId, UserId};
+use engine::{Conflict, Origin, TurnError, Tx, detached};
 use store::bookings::{self, Note};
 use store::properties::{self, Property};
 use store::quotes::{self, Quote};
@@ -13,7 +13,8 @@ use super::nights;
 use super::view::{self, Asking, Reservation};
 use crate::booking::{Booking, Mode, Paying, Terms, run_of};
 use crate::idempotency::{self, Answer, Claim, Once};
-use crate::quoting::{self, Enquiry, Promise};
+use crate::quoting::{self, Enquiry, PriceChange, Promise};
+use crate::sandbox::Scenario;
 use crate::{App, Error};
 
 /// How often nights that were taken under our hands are followed by another look: each time somebody else has got a unit, so
@@ -45,6 +46,8 @@ pub struct Wish {
     pub client_reference: Option<String>,
     /// What the guest writes to the host.
     pub message: Option<String>,
+    /// In a sandbox: what is to go wrong.
+    pub scenario: Option<Scenario>,
 }
 
 /// What a booking is made on, found before anything is written.
@@ -60,7 +63,7 @@ struct Found {
 /// Makes a booking.
 ///
 /// # Errors
-/// [`Error::DatesUnavailable`] when a night is taken; [`Error::Gone`] when the quote is too old; everything that speaks against the stay.
+/// [`Error::DatesUnavailable`] when a night is taken; [`Error::QuoteExpired`] when the quote is too old; everything that speaks against the stay.
 pub async fn make(
     app: &App,
     guest: UserId,
@@ -99,8 +102,28 @@ pub async fn make(
 /// Finds everything, without a lock and without a write.
 async fn look(app: &App, guest: UserId, wish: &Wish) -> Result<Found, Error> {
     let found = find(app, guest, wish).await?;
+    rehearse(app, guest, wish.scenario, &found).await?;
     let free = nights::look(app, &found.property, &found.promise.offer.stay).await?;
     Ok(Found { unit: free.units.first().copied().filter(|_| !free.distance_matters), ..found })
+}
+
+/// Lets happen what a sandbox's client wants to see, as far as no card can bring it about.
+async fn rehearse(app: &App, guest: UserId, scenario: Option<Scenario>, found: &Found) -> Result<(), Error> {
+    match scenario {
+        Some(Scenario::SoldOut) => Err(Scenario::sold_out()),
+        Some(Scenario::PriceChanged) => {
+            let Offer { stay, guests, priced, .. } = &found.promise.offer;
+            let home = Scenario::dearer(found.property.clone());
+            let enquiry = Enquiry { property: home.id, stay: *stay, guests: *guests };
+            let now = quoting::promise(&home, &app.market, (guest, &enquiry), app.engine.now().await?)?.offer.priced;
+            Err(Error::PriceChanged(Box::new(PriceChange {
+                expected: priced.total(),
+                before: Some(priced.clone()),
+                now,
+            })))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What stands in the way may be the guest's own booking: an earlier try of the same request, given up by a client that heard no
@@ -118,6 +141,11 @@ async fn unless_answered(app: &App, once: &Once, refusal: Error) -> Result<Answe
 }
 
 impl Wish {
+    /// The card, or the one that brings the wanted trouble about.
+    fn card(&self) -> &str {
+        self.scenario.and_then(Scenario::card).unwrap_or(&self.method)
+    }
+
     fn check(&self) -> Result<(), Error> {
         let Self { method, client_reference, message, .. } = self;
         check_method(method)?;
@@ -149,7 +177,9 @@ async fn find(app: &App, guest: UserId, wish: &Wish) -> Result<Found, Error> {
             if property.status != PropertyStatus::Published {
                 return Err(Error::refused("not_bookable", "the host takes no bookings at present"));
             }
-            still_stands(&quote, now)?;
+            if now >= quote.expires_at {
+                return Err(quoting::expired(app, &quote).await);
+            }
             Found { promise: quoting::read(&quote)?, property, quote: Some(quote), unit: None }
         }
         Basis::Now(enquiry) => {
@@ -158,29 +188,8 @@ async fn find(app: &App, guest: UserId, wish: &Wish) -> Result<Found, Error> {
             Found { promise, property, quote: None, unit: None }
         }
     };
-    as_expected(wish.expected_total, &found.promise)?;
+    quoting::as_expected(app, (guest, found.property.id), wish.expected_total, &found.promise).await?;
     Ok(found)
-}
-
-fn still_stands(quote: &Quote, now: Timestamp) -> Result<(), Error> {
-    if now < quote.expires_at {
-        return Ok(());
-    }
-    Err(Error::Gone(Refusal::new(
-        "quote_expired",
-        "the price was held for a while and no longer is; ask for a new quote",
-    )))
-}
-
-fn as_expected(expected: Option<Money>, promise: &Promise) -> Result<(), Error> {
-    let total = promise.offer.priced.total();
-    match expected {
-        Some(expected) if expected != total => {
-            let detail = format!("the total is {total}, not {expected}");
-            Err(Error::Refused(Refusal::because("price_changed", detail)))
-        }
-        _ => Ok(()),
-    }
 }
 
 async fn commit(
@@ -202,7 +211,10 @@ async fn commit(
     };
     let quote = match quote {
         Some(quote) => {
-            still_stands(&quote, now)?;
+            // It ran out between the look and now; the next look says so in full.
+            if now >= quote.expires_at {
+                return Err(Error::QuoteExpired(None));
+            }
             quote.id
         }
         None => {
@@ -213,7 +225,7 @@ async fn commit(
     };
     let provider =
         app.ports.gateway.provider().parse().map_err(|_| Error::Broken("the gateway has no name of ours".into()))?;
-    let terms = terms(app, guest, (&property, promise, quote), (unit, provider, &wish.method), now)?;
+    let terms = terms(app, guest, (&property, promise, quote), (unit, provider, wish.card()), now)?;
     let booking = terms.booking;
     match tx.start::<Booking>(run_of(booking), &booking.to_string(), &terms, origin).await {
         Err(TurnError::Taken(conflict)) => return Err(Error::Taken(conflict)),

@@ -2,7 +2,7 @@
 
 use domain::{Guests, Money, PropertyId, QuoteId, Stay, Timestamp, UserId};
 use sea_orm::ActiveValue::Set;
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder};
 
 use crate::entity::quote::{ActiveModel, Column, Entity, Model};
 use crate::error::{Result, Unreadable};
@@ -80,6 +80,21 @@ fn read_quote(row: Model) -> Result<Quote> {
 pub async fn of_guest(conn: &impl ConnectionTrait, guest: UserId, id: QuoteId) -> Result<Option<Quote>> {
     let own = Entity::find_by_id(id.uuid()).filter(Column::GuestId.eq(guest.uuid()));
     own.one(conn).await?.map(read_quote).transpose()
+}
+
+/// The latest promise of exactly this price to a guest, for the same nights of the same home.
+pub async fn latest_of_guest(
+    conn: &impl ConnectionTrait,
+    guest: UserId,
+    (property, stay): (PropertyId, Stay),
+    total: Money,
+) -> Result<Option<Quote>> {
+    let own = Entity::find().filter(Column::GuestId.eq(guest.uuid())).filter(Column::PropertyId.eq(property.uuid()));
+    let of_stay = own.filter(Column::CheckIn.eq(stay.check_in())).filter(Column::CheckOut.eq(stay.check_out()));
+    let of_price =
+        of_stay.filter(Column::TotalMinor.eq(total.minor)).filter(Column::Currency.eq(total.currency.to_string()));
+    let latest = of_price.order_by_desc(Column::CreatedAt).order_by_desc(Column::Id);
+    latest.one(conn).await?.map(read_quote).transpose()
 }
 
 /// A promise whoever asks: a booking that rests on it was read owner-first.

@@ -26,6 +26,7 @@ use crate::page::{Listing, Page, Paging};
 use crate::path::{Path, Query};
 use crate::problem::Problem;
 use crate::router::Api;
+use crate::scenario::{Rehearsed, TestScenario};
 use crate::wire::{self, GuestsShape, MoneyShape, Place};
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
@@ -95,7 +96,7 @@ impl TryFrom<Order> for Wish {
             }
             (None, ..) => return Err(Error::flaw("/quote_id", "missing", "a quote, or a home with dates and guests")),
         };
-        Ok(Self { basis, method: payment_method, expected_total, client_reference, message })
+        Ok(Self { basis, method: payment_method, expected_total, client_reference, message, scenario: None })
     }
 }
 
@@ -161,11 +162,17 @@ fn asking(caller: &Caller) -> Asking {
 ///
 /// The nights are held from this moment: until the payment is reserved, and then until the host answers. Money is only
 /// taken once the booking is accepted.
-#[utoipa::path(post, path = "/bookings", tag = "bookings", security(("bearer" = [])), params(IdempotencyKey), request_body = Order,
+#[utoipa::path(post, path = "/bookings", tag = "bookings", security(("bearer" = [])), params(IdempotencyKey, TestScenario), request_body = Order,
     responses((status = 201, body = BookingView)))]
-async fn make(guest: Guest, State(app): State<App>, command: Command<Order, MustKey>) -> Result<Answered, Problem> {
+async fn make(
+    guest: Guest,
+    State(app): State<App>,
+    Rehearsed(scenario): Rehearsed,
+    command: Command<Order, MustKey>,
+) -> Result<Answered, Problem> {
     let (order, once) = command.by(guest.id);
-    let made = reservations::make(&app, guest.id, order.try_into()?, (once, guest.origin()), |reservation| {
+    let wish = Wish { scenario, ..order.try_into()? };
+    let made = reservations::make(&app, guest.id, wish, (once, guest.origin()), |reservation| {
         shown(201, reservation).with("location", format!("/bookings/{}", reservation.row.id))
     });
     Ok(Answered(made.await?))

@@ -1,8 +1,11 @@
-//! `/properties/{id}/images`: a photograph is announced, sent straight to the object store, and then declared complete.
+//! `/properties/{id}/images`: a photograph is announced, sent straight to the object store, and then declared complete;
+//! `/media`: the files that were made of it.
 
 use std::collections::BTreeMap;
 
 use axum::extract::State;
+use axum::http::{HeaderValue, header};
+use axum::response::IntoResponse;
 use chrono::{DateTime, Utc};
 use domain::{ImageId, PropertyId};
 use serde::{Deserialize, Serialize};
@@ -10,9 +13,9 @@ use store::images::{Image, Variant};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use workflows::App;
-use workflows::hosting::{self, Announced};
+use workflows::hosting::{self, Announced, Object};
 use workflows::idempotency::Answer;
+use workflows::{App, Error};
 
 use crate::body::Nothing;
 use crate::caller::Host;
@@ -22,7 +25,7 @@ use crate::problem::Problem;
 use crate::router::Api;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::default().routes(routes!(announce)).routes(routes!(complete))
+    OpenApiRouter::default().routes(routes!(announce)).routes(routes!(complete)).routes(routes!(file))
 }
 
 /// A file that you are about to send.
@@ -71,8 +74,9 @@ pub(in crate::endpoints) struct PhotoView {
 struct VariantView {
     /// Such as `320.webp`.
     name: String,
-    /// Its key in the object store.
-    key: String,
+    /// Where it is, for ever: the same address never shows anything else.
+    #[schema(example = "/media/img_0192f0c1a2b37c4d8e5f60718293a4b5/320.webp")]
+    url: String,
     /// What kind of file.
     content_type: String,
     /// Across.
@@ -110,9 +114,9 @@ struct Target {
 impl From<&Image> for PhotoView {
     fn from(image: &Image) -> Self {
         let Image { id, status, position, caption, found, variants, failure, .. } = image.clone();
-        let variant = |Variant { name, key, content_type, width, height, bytes }| VariantView {
+        let variant = |Variant { name, key: _, content_type, width, height, bytes }| VariantView {
+            url: format!("/media/{id}/{name}"),
             name,
-            key,
             content_type,
             width,
             height,
@@ -170,4 +174,20 @@ async fn complete(
         Answer::json(202, &PhotoView::from(image)).with("location", place)
     });
     Ok(Answered(begun.await?))
+}
+
+/// A file of a photograph
+///
+/// Its addresses are in the `variants` of the home's `photos`. What is there never changes, so it may be kept for ever. Anybody who
+/// knows the address may look: photographs are made to be shown, and their ids cannot be guessed.
+#[utoipa::path(get, path = "/media/{image}/{file}", tag = "properties", params(("image" = String, Path), ("file" = String, Path)),
+    responses((status = 200, body = Vec<u8>, content_type = "image/*")))]
+async fn file(
+    State(app): State<App>,
+    Path((image, file)): Path<(ImageId, String)>,
+) -> Result<impl IntoResponse, Problem> {
+    let Object { bytes, content_type } = hosting::photograph(&app, image, &file).await?;
+    let kept = HeaderValue::from_static("public, max-age=31536000, immutable");
+    let kind = HeaderValue::try_from(content_type).map_err(|why| Error::Broken(why.to_string().into()))?;
+    Ok(([(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, kept)], bytes))
 }
