@@ -16,6 +16,7 @@ mod m0005_money;
 mod m0006_ledger;
 mod m0007_notifications;
 mod m0008_requests;
+mod m0010_life;
 
 use frozen::Frozen;
 use sea_orm::{
@@ -31,7 +32,7 @@ const LOCK: &str = "
 ";
 
 /// Every change, oldest first.
-fn all() -> [Frozen; 8] {
+fn all() -> [Frozen; 9] {
     [
         m0001_engine::CHANGE,
         m0002_accounts::CHANGE,
@@ -41,6 +42,7 @@ fn all() -> [Frozen; 8] {
         m0006_ledger::CHANGE,
         m0007_notifications::CHANGE,
         m0008_requests::CHANGE,
+        m0010_life::CHANGE,
     ]
 }
 

@@ -5,5 +5,6 @@ mod lost_replies;
 mod outcomes;
 mod promises;
 mod relay;
+mod schedules;
 mod storm;
 mod toy;

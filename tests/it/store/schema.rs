@@ -79,7 +79,7 @@ async fn every_table_has_an_entity_or_is_the_engines(db: TestDatabase) {
     let statement = Statement::from_string(db.connection.get_database_backend(), sql);
     let rows = db.connection.query_all_raw(statement).await.unwrap();
     let known: Vec<_> = entity::tables().iter().map(|table| table.name).collect();
-    let engines = ["event_log", "schedule_tick", "business_clock", "seaql_migrations"];
+    let engines = ["event_log", "schedule_tick", "schedule_state", "business_clock", "seaql_migrations"];
     for row in rows {
         let name: String = row.try_get("", "name").unwrap();
         let is_engines = name.starts_with("workflow_") || engines.contains(&name.as_str());

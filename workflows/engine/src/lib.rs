@@ -34,6 +34,7 @@
 //! | replay is honest | `relay::every_run_replays_to_the_state_it_is_in` |
 //! | runs start and tell each other once | `relay::children_are_started_and_answer_once` |
 //! | callers that hang up take nothing with them | `storm::a_storm_of_hang_ups_loses_nothing` |
+//! | a schedule's instant fires once in the cluster, missed ones by policy | `schedules::an_instant_fires_once_however_many_look`, `schedules::missed_instants_are_met_by_the_policy`, `schedules::another_process_fires_what_a_killed_one_had_begun` |
 //! | facts are sealed without gaps | `promises::facts_are_sealed_without_gaps_and_in_a_chain` |
 //!
 //! # Adding a workflow
@@ -90,7 +91,7 @@ pub use policy::{DEFAULT_QUEUE, ENGINE_QUEUE, Policy, Queue};
 pub use refusal::{Conflict, Refusal};
 pub use registry::{PostFacts, Posted, Registry};
 pub use replay::Replay;
-pub use schedule::{Fire, Schedule};
+pub use schedule::{CatchUp, Failing, Fire, Paused, Schedule, ScheduleError, ScheduleView, TickView};
 pub use sealer::Sealed;
 pub use step::{Armed, Fact, Scope, Spawn, Step, Tell};
 pub use storage::schema;

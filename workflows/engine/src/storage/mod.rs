@@ -2,6 +2,7 @@
 //!
 //! The statements are set-based: a group of sixty turns costs the same few round trips as a group of one.
 
+pub(crate) mod names;
 mod postgres;
 pub mod schema;
 mod sqlite;

@@ -2,12 +2,15 @@
 //!
 //! | table | one row per | kept |
 //! |---|---|---|
-//! | `workflow_run` | run | for ever |
-//! | `workflow_journal` | turn, hash-chained per run | for ever |
+//! | `workflow_run` | run | by policy |
+//! | `workflow_journal` | turn, hash-chained per run | until its run is archived |
 //! | `workflow_work` | effect, timer, spawn or tell that is still to be done | until done |
 //! | `event_log` | fact; the sealer stamps `position` and `hash` after commit | for ever |
 //! | `workflow_process` | process that holds leases, with its heartbeat | until it is gone |
-//! | `schedule_tick` | instant at which a schedule fired | for ever |
+//! | `schedule_tick` | instant at which a schedule fired, by itself or by hand | until it is old; the latest always |
+//! | `schedule_state` | schedule that is paused or fails | for ever |
+//! | `workflow_archive` | input and state of a run that finished long ago; its row in `workflow_run` stays, to refuse its key | by policy |
+//! | `workflow_journal_archive` | turn of an archived run, as it was | by policy |
 //! | `business_clock` | the one offset of the business clock | – |
 //!
 //! All instants are microseconds since the epoch in 64-bit integers, and values are stored as the text that was hashed: both read the
@@ -127,4 +130,64 @@ create table workflow_process (id blob primary key, role text not null, started_
 create table schedule_tick (schedule text not null, instant integer not null, fired_at integer not null, primary key (schedule, instant)) without rowid;
 create table business_clock (id integer primary key check (id = 1), offset_us integer not null);
 insert into business_clock values (1, 0);
+";
+
+/// Schedules that operators see, run and pause; and the archive of runs that finished long ago, on PostgreSQL.
+///
+/// The indexes on `workflow_run` name only columns that a turn leaves alone until a run finishes, so that its updates stay in their page.
+pub const POSTGRES_V3: &str = r"
+alter table schedule_tick add column kind int2 not null default 0;
+alter table schedule_tick add column actor text;
+create table schedule_state (
+  schedule text primary key, paused_at int8, paused_by text, paused_why text,
+  failures int4 not null, failed_at int8, failure text
+);
+
+create table workflow_archive (
+  run uuid primary key, workflow text not null, input text not null, state text not null,
+  finished_at int8 not null, archived_at int8 not null
+);
+create index workflow_archive_finished on workflow_archive (workflow, finished_at);
+create table workflow_journal_archive (
+  run uuid not null, key text not null, seq int4 not null, at int8 not null, verdict int2 not null,
+  event text not null, from_state text not null, to_state text not null, note text, shape int2 not null,
+  attempts int4 not null, last_error text,
+  actor text, on_behalf_of text, request_id text, trace text,
+  state_digest bytea not null, hash bytea not null,
+  primary key (run, key)
+);
+
+create index workflow_run_live on workflow_run (workflow, id) where status = 0;
+create index workflow_run_finished on workflow_run (workflow, created_at) where status = 1 and unexpected = 0;
+create index workflow_run_flagged on workflow_run (workflow, id) where unexpected > 0;
+create index workflow_work_parked on workflow_work (due) where not_before = 9223372036854775807;
+";
+
+/// Schedules that operators see, run and pause; and the archive of runs that finished long ago, on SQLite.
+pub const SQLITE_V3: &str = r"
+alter table schedule_tick add column kind integer not null default 0;
+alter table schedule_tick add column actor text;
+create table schedule_state (
+  schedule text primary key, paused_at integer, paused_by text, paused_why text,
+  failures integer not null, failed_at integer, failure text
+) without rowid;
+
+create table workflow_archive (
+  run blob primary key, workflow text not null, input text not null, state text not null,
+  finished_at integer not null, archived_at integer not null
+) without rowid;
+create index workflow_archive_finished on workflow_archive (workflow, finished_at);
+create table workflow_journal_archive (
+  run blob not null, key text not null, seq integer not null, at integer not null, verdict integer not null,
+  event text not null, from_state text not null, to_state text not null, note text, shape integer not null,
+  attempts integer not null, last_error text,
+  actor text, on_behalf_of text, request_id text, trace text,
+  state_digest blob not null, hash blob not null,
+  primary key (run, key)
+) without rowid;
+
+create index workflow_run_live on workflow_run (workflow, id) where status = 0;
+create index workflow_run_finished on workflow_run (workflow, created_at) where status = 1 and unexpected = 0;
+create index workflow_run_flagged on workflow_run (workflow, id) where unexpected > 0;
+create index workflow_work_parked on workflow_work (due) where not_before = 9223372036854775807;
 ";
