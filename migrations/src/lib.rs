@@ -16,6 +16,7 @@ mod m0005_money;
 mod m0006_ledger;
 mod m0007_notifications;
 mod m0008_requests;
+mod m0009_brakes;
 mod m0010_life;
 
 use frozen::Frozen;
@@ -32,7 +33,7 @@ const LOCK: &str = "
 ";
 
 /// Every change, oldest first.
-fn all() -> [Frozen; 9] {
+fn all() -> [Frozen; 10] {
     [
         m0001_engine::CHANGE,
         m0002_accounts::CHANGE,
@@ -42,6 +43,7 @@ fn all() -> [Frozen; 9] {
         m0006_ledger::CHANGE,
         m0007_notifications::CHANGE,
         m0008_requests::CHANGE,
+        m0009_brakes::CHANGE,
         m0010_life::CHANGE,
     ]
 }

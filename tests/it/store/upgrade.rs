@@ -11,7 +11,7 @@ async fn a_migrated_database_has_nothing_pending(db: TestDatabase) {
 }
 
 async fn several_processes_may_upgrade_at_once(db: TestDatabase) {
-    // The last change is taken back, so that there is one to apply.
+    // A change that no later one builds on is taken back, so that there is one to apply.
     db.connection
         .execute_unprepared(
             "drop table idempotency_key; drop table webhook_inbox;

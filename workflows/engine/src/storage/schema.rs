@@ -11,7 +11,8 @@
 //! | `schedule_state` | schedule that is paused or fails | for ever |
 //! | `workflow_archive` | input and state of a run that finished long ago; its row in `workflow_run` stays, to refuse its key | by policy |
 //! | `workflow_journal_archive` | turn of an archived run, as it was | by policy |
-//! | `business_clock` | the one offset of the business clock | – |
+//! | `business_clock` | the one offset of the business clock, and the number of the last change of a brake | – |
+//! | `workflow_brake` | queue, workflow or outside party that is or was held back, limited or failing | for ever |
 //!
 //! All instants are microseconds since the epoch in 64-bit integers, and values are stored as the text that was hashed: both read the
 //! same on both backends. `workflow_work.not_before` is the whole life of a piece of work in one indexed column: due, waiting, leased
@@ -130,6 +131,47 @@ create table workflow_process (id blob primary key, role text not null, started_
 create table schedule_tick (schedule text not null, instant integer not null, fired_at integer not null, primary key (schedule, instant)) without rowid;
 create table business_clock (id integer primary key check (id = 1), offset_us integer not null);
 insert into business_clock values (1, 0);
+";
+
+/// Priorities, lanes and brakes, on PostgreSQL.
+///
+/// `workflow_work_due` is what the ordinary claim reads, by queue and priority, so that a million due rows of a low priority cost
+/// the others nothing. Work of a lane is in an index of its own: it is counted there, and a full lane is never in the way.
+pub const POSTGRES_V2: &str = r"
+alter table workflow_work add column priority int2 not null default 1, add column lane text, add column most int4;
+drop index workflow_work_due;
+create index workflow_work_due on workflow_work (queue, priority, not_before) where lane is null;
+create index workflow_work_lane on workflow_work (queue, lane, not_before) where lane is not null;
+
+create table workflow_brake (
+  kind int2 not null, name text not null,
+  paused_at int8, paused_by text, paused_why text,
+  failures int4 not null default 0, failing_since int8 not null default 0,
+  openings int4 not null default 0, open_until int8, probed_at int8,
+  tokens float8, filled_at int8,
+  primary key (kind, name)
+);
+alter table business_clock add column brakes int4 not null default 0;
+";
+
+/// Priorities, lanes and brakes, on SQLite.
+pub const SQLITE_V2: &str = r"
+alter table workflow_work add column priority integer not null default 1;
+alter table workflow_work add column lane text;
+alter table workflow_work add column most integer;
+drop index workflow_work_due;
+create index workflow_work_due on workflow_work (queue, priority, not_before) where lane is null;
+create index workflow_work_lane on workflow_work (queue, lane, not_before) where lane is not null;
+
+create table workflow_brake (
+  kind integer not null, name text not null,
+  paused_at integer, paused_by text, paused_why text,
+  failures integer not null default 0, failing_since integer not null default 0,
+  openings integer not null default 0, open_until integer, probed_at integer,
+  tokens real, filled_at integer,
+  primary key (kind, name)
+) without rowid;
+alter table business_clock add column brakes integer not null default 0;
 ";
 
 /// Schedules that operators see, run and pause; and the archive of runs that finished long ago, on PostgreSQL.
