@@ -1,10 +1,14 @@
 //! The engine's promises, one test each, on both storages.
 
+mod brakes;
 mod fences;
+mod limits;
 mod lost_replies;
 mod outcomes;
 mod promises;
 mod relay;
+mod retries;
 mod schedules;
 mod storm;
+mod switchboard;
 mod toy;

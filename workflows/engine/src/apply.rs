@@ -65,8 +65,13 @@ pub(crate) struct Applied {
 pub(crate) async fn apply(core: &Core, tx: &Tx, inputs: &[Input], again: bool) -> Result<Applied, Failure> {
     let loaded = storage::load(&**tx, &Ask::about(inputs, again)).await?;
     core.clock.note(loaded.now.timestamp_micros() - loaded.real);
-    let desk = Desk { registry: &core.registry, hands: &core.hands };
+    let brakes = core.brakes.current(loaded.brakes);
+    let desk = Desk { registry: &core.registry, hands: &core.hands, brakes: brakes.as_deref() };
     let Decided { verdicts, batch, changed, takes, leases, ring, unexpected } = desk.decide(loaded, inputs, again)?;
+    if batch.queued.iter().any(|queued| queued.work.lane.is_some()) {
+        // The next claim has to look for lanes.
+        core.brakes.outdated();
+    }
     if !batch.is_empty() {
         storage::write(&**tx, &batch).await?;
     }

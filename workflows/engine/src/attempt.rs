@@ -114,6 +114,11 @@ impl ClaimedRow {
         age < policy.safe_window
     }
 
+    /// The same work at a later instant: the pause after a failure counts from the failure, not from the claim.
+    pub(crate) fn at(&self, now: Timestamp) -> Self {
+        Self { now, ..self.clone() }
+    }
+
     /// What follows from a failed try. `gave_up` is the event with which the process can live without an answer; `dice` jitters.
     pub(crate) fn failed(
         &self,

@@ -1,10 +1,10 @@
 //! The business clock: the database's time plus an offset that only a sandbox moves, step by step and never past something that is due.
 
-use crate::Timestamp;
 use crate::engine::Engine;
 use crate::storage::schema::LEASED;
 use crate::storage::{instant, statement};
-use sea_orm::{ConnectionTrait, DbErr};
+use crate::{Target, Timestamp};
+use sea_orm::{ConnectionTrait, DbErr, Value};
 use std::time::{Duration, Instant};
 
 /// Who carries out the work that falls due while the clock is moved.
@@ -92,7 +92,7 @@ impl Engine {
         Ok(())
     }
 
-    /// Whether anything is due or in somebody's hands.
+    /// Whether anything is due or in somebody's hands. What a pause holds back is neither: it waits for a person.
     ///
     /// # Errors
     /// When the database fails.
@@ -100,13 +100,35 @@ impl Engine {
         let db = &self.core.db.write;
         let backend = db.get_database_backend();
         let real = crate::storage::real_clock(backend);
+        let (waiting, mut values) = self.unpaused().await?;
+        values.insert(0, LEASED.into());
         let sql = format!(
-            "select case when exists (select 1 from workflow_work where not_before = $1 or not_before <= {real} + (select offset_us from business_clock))
-             then 1 else 0 end"
+            "select case when exists (select 1 from workflow_work
+               where not_before = $1 or (not_before <= {real} + (select offset_us from business_clock) {waiting})) then 1 else 0 end"
         );
-        let row = db.query_one_raw(statement(backend, &sql, vec![LEASED.into()])).await?;
+        let row = db.query_one_raw(statement(backend, &sql, values)).await?;
         let work = row.map(|r| r.try_get_by_index::<i32>(0)).transpose()?.unwrap_or(0) == 1;
         Ok(work || self.tick_is_due().await?)
+    }
+
+    /// SQL for "and nobody has paused it", with its values from `$2` on; nothing while nothing is paused.
+    async fn unpaused(&self) -> Result<(String, Vec<Value>), DbErr> {
+        let (mut sql, mut values) = (String::new(), vec![]);
+        let mut not = |column: &str, name: &str| {
+            values.push(name.into());
+            sql += &format!(" and {column} <> ${}", values.len() + 1);
+        };
+        for brake in self.brakes().await?.into_iter().filter(|brake| brake.paused.is_some()) {
+            match brake.target {
+                Target::Queue(name) => not("queue", &name),
+                Target::Workflow(name) => not("workflow", &name),
+                Target::Party(name) => {
+                    let party = self.core.registry.parties().find(|party| party.name == name);
+                    party.into_iter().flat_map(|party| party.queues).for_each(|queue| not("queue", queue));
+                }
+            }
+        }
+        Ok((sql, values))
     }
 
     /// Claims and executes everything that is due, in this task, until nothing is: the drain of tests. Needs hands with room.

@@ -4,12 +4,13 @@
 //! simulation.
 
 use crate::apply::Failure;
+use crate::brake::Known;
 use crate::event::{Input, Verdict, What};
 use crate::faults::planted;
 use crate::hands::{Fused, Hands, Lease, Room};
 use crate::registry::{RawChanged, Registry};
 use crate::storage::{Ask, Batch, Loaded, Queued};
-use crate::turn::{Draft, Mark, Spoiled};
+use crate::turn::{Draft, Mark, NewWork, Spoiled};
 use crate::{Moved, RunId, Timestamp, WorkId};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -18,6 +19,8 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 pub(crate) struct Desk<'a> {
     pub(crate) registry: &'a Registry,
     pub(crate) hands: &'a Hands,
+    /// The brakes, if we know them as they are in the rows.
+    pub(crate) brakes: Option<&'a Known>,
 }
 
 /// A decided group: what to write, and what to do once that is committed.
@@ -52,6 +55,17 @@ impl Desk<'_> {
             return Err(Failure::NotAlone(draft.row.id));
         }
         Ok(group.decided(verdicts))
+    }
+
+    /// A place for work that may be leased by the commit that queues it: it is due, no limit counts it, nothing holds it back, and
+    /// nothing more urgent was left behind.
+    fn room(self, work: &NewWork, now: Timestamp) -> Option<Room> {
+        let brakes = self.brakes.filter(|_| work.due <= now && work.lane.is_none())?;
+        let party = self.registry.party_of(work.queue);
+        let free = party.is_none_or(|party| party.limits.rate.is_none())
+            && brakes.lets(work.queue, &work.workflow, party.map(|party| party.name))
+            && self.hands.is_next(work.queue, work.priority);
+        free.then(|| self.hands.room(work.queue)).flatten()
     }
 }
 
@@ -193,7 +207,7 @@ impl<'a> Group<'a> {
             unexpected: self.unexpected,
         };
         for draft in std::mem::take(&mut self.drafts).into_values() {
-            decided.gather(draft, self.desk.hands, (now, real));
+            decided.gather(draft, self.desk, (now, real));
         }
         decided
     }
@@ -201,13 +215,13 @@ impl<'a> Group<'a> {
 
 impl Decided {
     /// Gathers what a draft left behind, claiming new work at once where this process has room for it.
-    fn gather(&mut self, mut draft: Draft, hands: &Hands, (now, real): (Timestamp, i64)) {
+    fn gather(&mut self, mut draft: Draft, desk: Desk<'_>, (now, real): (Timestamp, i64)) {
         for work in draft.added.drain(..) {
-            let room: Option<Room> = (work.due <= now).then(|| hands.room(work.queue)).flatten();
+            let room = desk.room(&work, now);
             let leased = room.is_some();
             if let Some(room) = room {
                 let fused = Fused { input: draft.row.input.clone(), now, real };
-                self.leases.push(hands.lease(fused.row(&work), room));
+                self.leases.push(desk.hands.lease(fused.row(&work), room));
             } else if work.due <= now {
                 self.ring.insert(work.queue);
             }

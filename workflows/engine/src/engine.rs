@@ -1,6 +1,7 @@
 //! The engine of one process: its connections, its processes, its hands and its writer.
 
 use crate::bell::{Bell, Ring};
+use crate::brake::Brakes;
 use crate::clock::Mirror;
 use crate::databases::{Databases, begin};
 use crate::event::{Input, Manner, Verdict, What};
@@ -12,8 +13,10 @@ use crate::tx::{TurnError, Tx, event_input};
 use crate::writer::{Writer, writer};
 use crate::{EventKey, Moved, Origin, RunId, Timestamp, Workflow};
 use sea_orm::DbErr;
+use std::collections::BTreeMap;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -33,6 +36,8 @@ pub struct Settings {
     pub rescue_after: Duration,
     /// A wire to the bells of other processes.
     pub ring: Option<Arc<dyn Ring>>,
+    /// What is known of the brakes is read anew by the first claim after this long. Pauses do not depend on it.
+    pub look: Duration,
     /// Who hears what happens.
     pub observer: Arc<dyn Observe>,
     /// Where this process mirrors the business clock.
@@ -51,6 +56,7 @@ impl Settings {
             group: 64,
             rescue_after: Duration::from_secs(10),
             ring: None,
+            look: Duration::from_millis(250),
             observer: Arc::new(Unobserved),
             clock: Mirror::default(),
         }
@@ -73,6 +79,11 @@ pub(crate) struct Core {
     pub(crate) db: Databases,
     pub(crate) registry: Registry,
     pub(crate) hands: Hands,
+    pub(crate) brakes: Brakes,
+    /// How often this process has claimed.
+    pub(crate) claims: AtomicU64,
+    /// The lane, by queue, that the last claim of lanes ended at.
+    pub(crate) lanes: Mutex<BTreeMap<&'static str, String>>,
     pub(crate) bell: Bell,
     pub(crate) observer: Arc<dyn Observe>,
     pub(crate) clock: Mirror,
@@ -89,7 +100,7 @@ impl Engine {
     /// Sets the engine up and starts its writer. Must be called within a tokio runtime.
     #[must_use]
     pub fn open(settings: Settings, db: Databases, registry: Registry) -> Self {
-        let Settings { environment, process, role, rooms, group, rescue_after, ring, observer, clock } = settings;
+        let Settings { environment, process, role, rooms, group, rescue_after, ring, look, observer, clock } = settings;
         let core = Arc::new(Core {
             environment,
             role,
@@ -98,6 +109,9 @@ impl Engine {
             db,
             registry,
             hands: Hands::new(process, &rooms),
+            brakes: Brakes::new(look),
+            claims: AtomicU64::new(0),
+            lanes: Mutex::default(),
             bell: Bell::with(ring),
             observer,
             clock,

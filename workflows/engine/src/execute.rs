@@ -84,11 +84,13 @@ impl Engine {
             Err(why) => return self.park(lease, "poison", &why).await,
         };
         let began = Instant::now();
-        let ended = match self.tried(&process, row, policy).await {
+        let tried = self.tried(&process, row, policy).await;
+        self.tell_of_party(row, tried.as_ref().err()).await;
+        let ended = match tried {
             Ok(event) => self.conclude(lease, event).await?,
             Err(fault) => {
                 let gave_up = || process.gave_up(&row.payload).ok().flatten();
-                let next = row.failed(&fault, policy, gave_up, rand::random());
+                let next = row.at(lease.now()).failed(&fault, policy, gave_up, rand::random());
                 self.go_on(lease, next, &fault).await?
             }
         };
@@ -96,6 +98,14 @@ impl Engine {
         let (queue, workflow, effect) = (row.queue.as_str(), row.workflow.as_str(), variant(&row.payload));
         self.core.observer.tried(&Tried { queue, workflow, effect, ended, waited, took: began.elapsed() });
         Ok(())
+    }
+
+    /// Whoever called a party says how that went. The call's own conclusion does not wait for a database that fails to hear it.
+    async fn tell_of_party(&self, row: &ClaimedRow, fault: Option<&Fault>) {
+        let Some(party) = self.core.registry.party_of(&row.queue).filter(|_| row.outcome.is_none()) else { return };
+        if let Err(error) = self.heed(party, fault).await {
+            tracing::warn!(party = party.name, error = %error, "how a call to a party went could not be noted");
+        }
     }
 
     /// One try: a saved outcome, an answer found by looking up, or the call itself.

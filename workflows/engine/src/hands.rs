@@ -1,9 +1,11 @@
 //! What a process holds: room per queue, leases on their way to a worker, and the memory of them.
 
 use crate::storage::{ClaimedRow, schema::kind};
-use crate::{Fence, Timestamp, WorkId};
+use crate::{Fence, Priority, Timestamp, WorkId};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicI16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use uuid::Uuid;
 
@@ -11,7 +13,8 @@ use uuid::Uuid;
 #[derive(Debug)]
 pub struct Lease {
     pub(crate) row: ClaimedRow,
-    pub(crate) _room: Room,
+    since: Instant,
+    _room: Room,
 }
 
 impl Lease {
@@ -43,6 +46,11 @@ impl Lease {
     #[must_use]
     pub const fn is_effect(&self) -> bool {
         self.row.kind == kind::EFFECT
+    }
+
+    /// The business clock now: a pause after a failure counts from the failure, not from the claim.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.row.now + self.since.elapsed()
     }
 
     pub(crate) fn fence(&self) -> Fence {
@@ -90,11 +98,16 @@ impl Held {
     }
 }
 
+/// Less urgent than anything.
+const NOTHING_LEFT: i16 = i16::MAX;
+
 /// The hands of one process.
 pub struct Hands {
     pub(crate) process: Uuid,
     pub(crate) held: Arc<Held>,
     queues: BTreeMap<&'static str, (Arc<Semaphore>, usize)>,
+    /// The class of the last work that a claim filled the room of a queue with: as much as that, or more urgent, may be waiting.
+    left: BTreeMap<&'static str, AtomicI16>,
     send: mpsc::UnboundedSender<Lease>,
     receive: tokio::sync::Mutex<mpsc::UnboundedReceiver<Lease>>,
 }
@@ -105,7 +118,8 @@ impl Hands {
     pub fn new(process: Uuid, rooms: &[(&'static str, usize)]) -> Self {
         let (send, receive) = mpsc::unbounded_channel();
         let queues = rooms.iter().map(|(queue, size)| (*queue, (Arc::new(Semaphore::new(*size)), *size))).collect();
-        Self { process, held: Arc::default(), queues, send, receive: tokio::sync::Mutex::new(receive) }
+        let left = rooms.iter().map(|(queue, _)| (*queue, AtomicI16::new(NOTHING_LEFT))).collect();
+        Self { process, held: Arc::default(), queues, left, send, receive: tokio::sync::Mutex::new(receive) }
     }
 
     /// A place in this queue's room, if there is one free right now.
@@ -131,7 +145,7 @@ impl Hands {
         let fence = Fence { work: row.work, attempt: row.attempt };
         self.held.lock().insert(fence.work, fence.attempt);
         room.held = Some((Arc::clone(&self.held), fence));
-        Lease { row, _room: room }
+        Lease { row, since: Instant::now(), _room: room }
     }
 
     /// Takes nothing more: from here on what is due is for others, and room once given back is gone.
@@ -145,6 +159,18 @@ impl Hands {
     #[must_use]
     pub fn free(&self, queue: &str) -> usize {
         self.queues.get(queue).filter(|(s, _)| !s.is_closed()).map_or(0, |(s, _)| s.available_permits())
+    }
+
+    /// Notes what a claim left behind in a queue: work of this class and of more urgent ones, or nothing.
+    pub(crate) fn left_behind(&self, queue: &str, class: Option<i16>) {
+        if let Some(left) = self.left.get(queue) {
+            left.store(class.unwrap_or(NOTHING_LEFT), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether work of this priority overtakes nothing more urgent that waits in the database.
+    pub(crate) fn is_next(&self, queue: &str, priority: Priority) -> bool {
+        self.left.get(queue).is_none_or(|left| priority.class() <= left.load(Ordering::Relaxed))
     }
 
     /// Sends a lease on its way to whoever calls [`Hands::next`].
@@ -185,6 +211,7 @@ impl Fused {
             kind: work.kind,
             workflow: work.workflow.clone(),
             queue: work.queue.to_owned(),
+            priority: work.priority.class(),
             payload: work.payload.clone(),
             request: work.request.clone(),
             outcome: None,

@@ -1,23 +1,12 @@
 //! Keeping leases honest: this process's heartbeat, the rescue of dead processes' work, and the return of leases lost on the way.
 
-use crate::engine::{Engine, detached};
+use crate::engine::Engine;
 use crate::event::Fence;
-use crate::hands::{Hands, Lease};
 use crate::operate;
 use crate::storage::schema::LEASED;
-use crate::storage::{self, Claim, real_clock, statement, work_id};
+use crate::storage::{real_clock, statement, work_id};
 use sea_orm::{ConnectionTrait, DbErr};
-use std::collections::{BTreeSet, HashSet};
-use std::sync::Arc;
-
-/// What a claim brought.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claimed {
-    /// Leases that are on their way to whoever calls [`Hands::next`].
-    pub count: usize,
-    /// Queues whose room was used up: there may be more waiting in them.
-    pub more: BTreeSet<&'static str>,
-}
+use std::collections::HashSet;
 
 impl Engine {
     /// Says that this process is alive. Once a second, from a connection of its own.
@@ -135,55 +124,5 @@ impl Engine {
             self.core.bell.ring(&self.core.hands.queues().map(|(queue, _)| queue).collect());
         }
         Ok(freed)
-    }
-
-    /// Claims what is due, as far as there is room, and puts it on its way to whoever calls [`Hands::next`].
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn claim(&self) -> Result<usize, DbErr> {
-        Ok(self.claim_due().await?.count)
-    }
-
-    /// As [`Engine::claim`], and says which queues may have more than there was room for.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn claim_due(&self) -> Result<Claimed, DbErr> {
-        let hands: &Hands = &self.core.hands;
-        let rooms = hands.rooms();
-        let mut more: BTreeSet<_> = hands.queues().map(|(queue, _)| queue).collect();
-        if rooms.is_empty() {
-            return Ok(Claimed { count: 0, more });
-        }
-        // Permits first: a claim must never find the room taken by a commit that came in between.
-        let mut places = Vec::new();
-        let mut granted = Vec::new();
-        for (queue, free) in rooms {
-            let taken: Vec<_> = (0..free).map_while(|_| hands.room(queue)).collect();
-            granted.push((queue, i32::try_from(taken.len()).unwrap_or(free)));
-            places.push((queue, taken));
-        }
-        let (workflows, shapes) = self.core.registry.known();
-        let claim = Claim { rooms: granted, holder: hands.process, workflows, shapes };
-        let core = Arc::clone(&self.core);
-        detached(async move {
-            let rows = storage::claim(&core.db.write, &claim).await?;
-            let count = rows.len();
-            for row in rows {
-                let place = places.iter_mut().find(|(queue, _)| *queue == row.queue).and_then(|(_, rooms)| rooms.pop());
-                // No place can only mean that the database handed out more than was asked for; the sweeper takes it back.
-                if let Some(place) = place {
-                    let lease: Lease = core.hands.lease(row, place);
-                    core.hands.deliver(lease);
-                }
-            }
-            // A place that was not needed: the queue has no more for us.
-            places.iter().filter(|(_, rooms)| !rooms.is_empty()).for_each(|(queue, _)| {
-                more.remove(queue);
-            });
-            Ok(Claimed { count, more })
-        })
-        .await
     }
 }

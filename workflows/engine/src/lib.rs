@@ -10,8 +10,8 @@
 //! 3. *Load*: the runs are locked in id order; then the clocks are read, then the fences and the timers that are due.
 //! 4. *Decide*, in memory: due timers fire first, each at its own instant; then the author's [`Workflow::on`] says what the event means.
 //! 5. *Write*, set-based: journal, states, work, facts; then the workflow's [`Project`] brings the rows that people read in line.
-//! 6. *Commit*. New work is already leased to this process where it has room, and goes to a worker at once; for the rest the bell
-//!    rings. A worker [`execute`](Engine::execute)s it: an effect calls one outside party and its answer is the next event.
+//! 6. *Commit*. New work is already leased to this process where it has room and nothing holds it back, and goes to a worker at once;
+//!    for the rest the bell rings, and a [claim](Engine::claim_due) finds it. A worker [`execute`](Engine::execute)s it: an effect calls one outside party and its answer is the next event.
 //!
 //! # Promises, and the test that holds each
 //!
@@ -28,6 +28,13 @@
 //! | one worker at a time, late ones refused | `fences::a_dead_processs_work_is_rescued_and_its_late_answer_refused` |
 //! | an unknown outcome is looked up before it is repeated | `outcomes::an_unknown_outcome_is_looked_up_before_it_is_repeated` |
 //! | exactly one layer retries, under one key and one request | `outcomes::a_definite_failure_is_tried_again_under_the_same_key_and_request` |
+//! | as often as its policy says, as far apart, and as patiently as it was asked | all of `retries` |
+//! | a lane's limit is never exceeded among attempts with a live lease | `limits::a_lane_is_never_wider_than_it_says` |
+//! | a party is called no faster than its rate by all processes together | `limits::a_rate_holds_for_all_processes_together` |
+//! | a party that fails is left alone, then tried once | `limits::a_party_that_fails_again_and_again_is_left_alone_and_then_tried_once` |
+//! | a party for which we are misconfigured pauses itself, and only itself | `brakes::a_party_for_which_we_are_misconfigured_pauses_itself_and_only_itself` |
+//! | a pause holds from its commit on, in every process | `brakes::a_pause_holds_for_work_that_a_commit_would_lease` |
+//! | the urgent go first, and nobody starves | `limits::the_urgent_go_first`, `limits::nobody_starves` |
 //! | nothing is stuck silently; a person retries or answers | `outcomes::our_own_mistake_parks_and_a_person_retries`, `outcomes::a_person_answers_for_parked_work` |
 //! | poison is contained | `outcomes::a_panic_in_the_process_spoils_only_its_own_turn`, `fences::work_that_kills_its_process_every_time_is_parked` |
 //! | code changes under live runs | `fences::a_run_of_a_newer_build_is_left_alone` |
@@ -36,6 +43,13 @@
 //! | callers that hang up take nothing with them | `storm::a_storm_of_hang_ups_loses_nothing` |
 //! | a schedule's instant fires once in the cluster, missed ones by policy | `schedules::an_instant_fires_once_however_many_look`, `schedules::missed_instants_are_met_by_the_policy`, `schedules::another_process_fires_what_a_killed_one_had_begun` |
 //! | facts are sealed without gaps | `promises::facts_are_sealed_without_gaps_and_in_a_chain` |
+//!
+//! # What goes when
+//!
+//! Each effect has a [`Policy`]: its queue, its priority there, how often and how far apart it is tried. What limits it is said once:
+//! how many at a time in a process by the queue's room, how many at a time in the cluster by its [lane](Workflow::lane), how fast and
+//! with how much patience by the outside [`Party`] that the queue calls. [`Engine::pause`] holds back a queue, a workflow or a party;
+//! [`Engine::brakes`] lists what is held back and why. Work that none of this concerns pays nothing for it.
 //!
 //! # Adding a workflow
 //!
@@ -47,6 +61,8 @@
 mod apply;
 mod attempt;
 mod bell;
+mod brake;
+mod claim;
 mod clock;
 mod databases;
 mod decide;
@@ -60,6 +76,7 @@ mod id;
 mod lease_keeping;
 mod observe;
 mod operate;
+mod party;
 mod policy;
 mod refusal;
 
@@ -77,6 +94,8 @@ mod workflow;
 mod writer;
 
 pub use bell::Ring;
+pub use brake::{Brake, Circuit, Target};
+pub use claim::Claimed;
 pub use clock::{ClockError, Mirror, Settling};
 pub use databases::{Databases, PoolView, Pools};
 pub use engine::{Engine, Settings, detached};
@@ -84,10 +103,10 @@ pub use event::{EventKey, Fence, Input, Manner, Moved, Origin, Verdict, What};
 pub use fault::Fault;
 pub use hands::{Hands, Lease};
 pub use id::{RunId, WorkId};
-pub use lease_keeping::Claimed;
 pub use observe::{Ended, Observe, Tried, Unobserved};
 pub use operate::{Depth, RunView, TurnView, WorkView};
-pub use policy::{DEFAULT_QUEUE, ENGINE_QUEUE, Policy, Queue};
+pub use party::{Limits, Party, Patience, Rate};
+pub use policy::{DEFAULT_QUEUE, ENGINE_QUEUE, Lane, Policy, Priority, Queue};
 pub use refusal::{Conflict, Refusal};
 pub use registry::{PostFacts, Posted, Registry};
 pub use replay::Replay;

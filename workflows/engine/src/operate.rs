@@ -78,7 +78,7 @@ pub(crate) async fn save_outcome(db: &impl ConnectionTrait, fence: Fence, event:
 }
 
 /// Errors are for people: a kilobyte tells enough.
-fn clipped(why: &str) -> String {
+pub(crate) fn clipped(why: &str) -> String {
     why.chars().take(1000).collect()
 }
 

@@ -11,11 +11,58 @@ pub const ENGINE_QUEUE: Queue = "engine";
 /// The queue of effects that name no other.
 pub const DEFAULT_QUEUE: Queue = "default";
 
+/// Who goes first when more is due than a process has room for.
+///
+/// A claim fills its room from the most urgent downwards. Nobody starves: every eighth claim of a process begins with a quarter of
+/// its room for each of the lower two, in turns (work of [`Priority::Low`] moves however much there is of the others).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// Somebody waits in front of a screen.
+    High = 0,
+    /// What says nothing.
+    #[default]
+    Normal = 1,
+    /// Bulk that may wait for everything else.
+    Low = 2,
+}
+
+impl Priority {
+    /// As stored.
+    pub(crate) const fn class(self) -> i16 {
+        self as i16
+    }
+}
+
+/// Effects of one lane are tried at most `most` at once in the whole cluster: calls for one account, one host, one mailbox.
+///
+/// Counted are attempts with a live lease. A lane belongs to its effect's queue; within it, first come is first served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lane {
+    /// Its name, of ids only.
+    pub key: String,
+    /// Attempts at once, at least one.
+    pub most: i32,
+}
+
+impl Lane {
+    /// A lane for one attempt at a time.
+    pub fn single(key: impl Into<String>) -> Self {
+        Self::wide(key, 1)
+    }
+
+    /// A lane for this many attempts at a time.
+    pub fn wide(key: impl Into<String>, most: i32) -> Self {
+        Self { key: key.into(), most: most.max(1) }
+    }
+}
+
 /// How one effect is tried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Where it waits.
     pub queue: Queue,
+    /// Who goes first there.
+    pub priority: Priority,
     /// Tries before a definite failure gives up or parks.
     pub attempts: i32,
     /// The first pause; it doubles with every try.
@@ -32,6 +79,7 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             queue: DEFAULT_QUEUE,
+            priority: Priority::Normal,
             attempts: 12,
             base: Duration::from_secs(1),
             cap: Duration::from_secs(600),
@@ -46,6 +94,13 @@ impl Policy {
     #[must_use]
     pub fn on(queue: Queue) -> Self {
         Self { queue, ..Self::default() }
+    }
+
+    /// With another priority.
+    #[must_use]
+    pub const fn priority(mut self, priority: Priority) -> Self {
+        self.priority = priority;
+        self
     }
 
     /// With another number of attempts.

@@ -2,8 +2,8 @@
 
 use crate::step::{encode, variant};
 use crate::{
-    Attempt, Changed, Conflict, Fact, Fault, Found, Perform, Policy, Project, ProjectError, Refusal, RunId, Scope,
-    Spawn, Step, Tell, Timestamp, Tx, WorkId, Workflow,
+    Attempt, Changed, Conflict, Fact, Fault, Found, Lane, Limits, Party, Perform, Policy, Priority, Project,
+    ProjectError, Refusal, RunId, Scope, Spawn, Step, Tell, Timestamp, Tx, WorkId, Workflow,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -37,6 +37,8 @@ pub(crate) struct RawEffect {
     pub(crate) payload: String,
     pub(crate) request: Option<String>,
     pub(crate) queue: &'static str,
+    pub(crate) priority: Priority,
+    pub(crate) lane: Option<Lane>,
 }
 
 #[derive(Debug)]
@@ -108,10 +110,10 @@ impl<W: Workflow, P: Perform<W>> Entry<W, P> {
     fn raw(input: &W::Input, before: Option<&W::State>, step: Step<W>) -> RawStep {
         let Step { state, effects, timers, withdrawn, spawns, tells, facts, takes, ignored } = step;
         let is_final = state.as_ref().or(before).is_some_and(W::is_final);
-        let effect = |effect: &W::Effect| RawEffect {
-            payload: encode(effect),
-            request: W::request(input, effect),
-            queue: W::policy(effect).queue,
+        let effect = |effect: &W::Effect| {
+            let Policy { queue, priority, .. } = W::policy(effect);
+            let (payload, request, lane) = (encode(effect), W::request(input, effect), W::lane(input, effect));
+            RawEffect { payload, request, queue, priority, lane }
         };
         RawStep {
             state: state.as_ref().map(encode),
@@ -258,11 +260,12 @@ pub struct Registry {
     processes: BTreeMap<&'static str, Arc<dyn Process>>,
     pub(crate) poster: Arc<dyn PostFacts>,
     pub(crate) schedules: Vec<crate::Schedule>,
+    parties: Vec<Party>,
 }
 
 impl Default for Registry {
     fn default() -> Self {
-        Self { processes: BTreeMap::new(), poster: Arc::new(NoFacts), schedules: vec![] }
+        Self { processes: BTreeMap::new(), poster: Arc::new(NoFacts), schedules: vec![], parties: vec![] }
     }
 }
 
@@ -297,6 +300,39 @@ impl Registry {
     pub fn schedule(mut self, schedule: crate::Schedule) -> Self {
         self.schedules.push(schedule);
         self
+    }
+
+    /// Adds an outside party: effects in its queues are calls to it.
+    ///
+    /// # Panics
+    /// When one of its queues is another party's already: found by the first start of the product.
+    #[must_use]
+    pub fn party(mut self, party: Party) -> Self {
+        let rival = party.queues.iter().find_map(|queue| self.party_of(queue));
+        assert!(rival.is_none(), "{} and {} have a queue in common", party.name, rival.map_or("", |rival| rival.name));
+        self.parties.push(party);
+        self
+    }
+
+    /// Has an outside party called by other limits than its own, as an installation's configuration says.
+    ///
+    /// # Panics
+    /// When there is no such party.
+    #[must_use]
+    pub fn limited(mut self, party: &str, limits: Limits) -> Self {
+        let known = self.parties.iter_mut().find(|known| known.name == party);
+        known.unwrap_or_else(|| panic!("there is no party {party:?}")).limits = limits;
+        self
+    }
+
+    /// The outside parties.
+    pub fn parties(&self) -> impl Iterator<Item = &Party> {
+        self.parties.iter()
+    }
+
+    /// The party that effects in this queue call.
+    pub(crate) fn party_of(&self, queue: &str) -> Option<&Party> {
+        self.parties.iter().find(|party| party.queues.contains(&queue))
     }
 
     pub(crate) fn get(&self, workflow: &str) -> Option<&Arc<dyn Process>> {

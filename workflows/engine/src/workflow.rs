@@ -1,6 +1,6 @@
 //! The author's view: three small traits. `Workflow` decides and is pure, `Perform` acts on the world, `Project` writes what people read.
 
-use crate::{Conflict, Fault, Policy, Refusal, RunId, Step, Timestamp, WorkId};
+use crate::{Conflict, Fault, Lane, Policy, Refusal, RunId, Step, Timestamp, WorkId};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
 use std::future::Future;
@@ -58,6 +58,13 @@ pub trait Workflow: Sized + Clone + Debug + PartialEq + Send + Sync + 'static {
     /// How an effect is tried: queue, attempts, back-off, time limit.
     fn policy(_effect: &Self::Effect) -> Policy {
         Policy::default()
+    }
+
+    /// The lane that an effect is tried in, when only so many of its kind may be under way at once; `None` sets no limit.
+    ///
+    /// Work of a lane is always claimed from the database, never by the commit that queues it: it starts a little later.
+    fn lane(_input: &Self::Input, _effect: &Self::Effect) -> Option<Lane> {
+        None
     }
 
     /// The request's bytes, fixed with the turn that queued the effect, so that a later build repeats the same bytes.

@@ -2,6 +2,7 @@
 //!
 //! The statements are set-based: a group of sixty turns costs the same few round trips as a group of one.
 
+pub(crate) mod brakes;
 pub(crate) mod names;
 mod postgres;
 pub mod schema;
@@ -35,6 +36,8 @@ pub(crate) struct Loaded {
     pub(crate) now: Timestamp,
     /// The lease clock: the database's own time.
     pub(crate) real: i64,
+    /// The number of the last change of a brake.
+    pub(crate) brakes: i32,
     pub(crate) runs: HashMap<RunId, RunRow>,
     pub(crate) timers: HashMap<RunId, Vec<DueTimer>>,
     pub(crate) fences: HashMap<WorkId, FenceRow>,
@@ -66,14 +69,53 @@ pub(crate) struct Batch {
     pub(crate) facts: Vec<Posted>,
 }
 
+/// What a claim may take from one queue.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Take {
+    pub(crate) queue: &'static str,
+    /// The party that its effects call, or nothing.
+    pub(crate) party: &'static str,
+    pub(crate) room: i32,
+    /// The caller has seen to the party's circuit, under its lock.
+    pub(crate) probe: bool,
+}
+
+/// In which order a claim asks the priorities, and what share of the room all but the last of them get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Order {
+    pub(crate) classes: [i16; 3],
+    /// The first two get one part in this many of the room, at least one place.
+    pub(crate) parts: i32,
+}
+
+impl Order {
+    /// The order of a process's claim number `n`: the urgent first, and every eighth time the others before them, in turns.
+    pub(crate) const fn of(n: u64) -> Self {
+        match n % 16 {
+            7 => Self { classes: [2, 1, 0], parts: 4 },
+            15 => Self { classes: [1, 2, 0], parts: 4 },
+            _ => Self { classes: [0, 1, 2], parts: 1 },
+        }
+    }
+
+    /// Whether everything urgent was offered all of the room.
+    pub(crate) const fn is_usual(self) -> bool {
+        self.parts == 1
+    }
+}
+
 /// Which queues may hand out how much, to whom.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Claim {
-    pub(crate) rooms: Vec<(&'static str, i32)>,
+    pub(crate) takes: Vec<Take>,
+    pub(crate) order: Order,
     pub(crate) holder: Uuid,
     pub(crate) workflows: Vec<String>,
     pub(crate) shapes: Vec<i16>,
 }
+
+/// How many lanes one claim looks at; the next one goes on where it ended.
+pub(crate) const LANES_AT_ONCE: i32 = 512;
 
 /// A claimed piece of work with all that its execution needs.
 #[derive(Clone, Debug)]
@@ -82,6 +124,7 @@ pub(crate) struct ClaimedRow {
     pub(crate) kind: i16,
     pub(crate) workflow: String,
     pub(crate) queue: String,
+    pub(crate) priority: i16,
     pub(crate) payload: String,
     pub(crate) request: Option<String>,
     pub(crate) outcome: Option<String>,
@@ -114,6 +157,7 @@ pub(crate) async fn load(tx: &impl ConnectionTrait, ask: &Ask) -> Result<Loaded,
     let mut loaded = Loaded {
         now: Timestamp::MIN_UTC,
         real: 0,
+        brakes: 0,
         runs: HashMap::with_capacity(ask.runs.len()),
         timers: HashMap::new(),
         fences: HashMap::with_capacity(ask.fences.len()),
@@ -132,6 +176,7 @@ impl Loaded {
             0 => {
                 self.now = instant(row.try_get_by_index(9)?);
                 self.real = row.try_get_by_index(10)?;
+                self.brakes = row.try_get_by_index(2)?;
             }
             1 => {
                 let run = run_row(row)?;
@@ -213,6 +258,43 @@ pub(crate) async fn claim(db: &impl ConnectionTrait, claim: &Claim) -> Result<Ve
     rows.iter().map(claimed_row).collect()
 }
 
+/// Makes this transaction the only one that claims work of lanes in a queue, until its end.
+pub(crate) async fn lock_lanes(tx: &impl ConnectionTrait, queue: &str) -> Result<(), DbErr> {
+    if tx.get_database_backend() != DbBackend::Sqlite {
+        tx.execute_raw(statement(DbBackend::Postgres, postgres::LOCK_LANES, vec![queue.into()])).await?;
+    }
+    Ok(())
+}
+
+/// Claims due work of lanes that have room, beginning after lane `after`. The lanes of the queue must be locked.
+///
+/// The claim must ask for one queue only.
+pub(crate) async fn claim_lanes(
+    tx: &impl ConnectionTrait,
+    claim: &Claim,
+    after: &str,
+) -> Result<Vec<ClaimedRow>, DbErr> {
+    let rows = match tx.get_database_backend() {
+        DbBackend::Sqlite => tx.query_all_raw(sqlite::claim_lanes(claim, after)).await?,
+        _ => tx.query_all_raw(postgres::claim_lanes(claim, after)).await?,
+    };
+    rows.iter().map(claimed_row).collect()
+}
+
+/// The last lane that a claim beginning after lane `after` looks at; `None` when it sees the last one of the queue.
+pub(crate) async fn last_lane(tx: &impl ConnectionTrait, queue: &str, after: &str) -> Result<Option<String>, DbErr> {
+    let sql = "
+        with recursive l(lane, n) as (
+          select (select min(w.lane) from workflow_work w where w.queue = $1 and w.lane > $2), 1
+          union all
+          select (select min(w.lane) from workflow_work w where w.queue = $1 and w.lane > l.lane), l.n + 1 from l
+          where l.lane is not null and l.n < $3)
+        select lane from l where n = $3 and lane is not null";
+    let values = vec![queue.into(), after.into(), LANES_AT_ONCE.into()];
+    let row = tx.query_one_raw(statement(tx.get_database_backend(), sql, values)).await?;
+    row.map(|row| row.try_get_by_index(0)).transpose()
+}
+
 fn claimed_row(row: &QueryResult) -> Result<ClaimedRow, DbErr> {
     Ok(ClaimedRow {
         work: work_id(row, 0)?,
@@ -231,6 +313,7 @@ fn claimed_row(row: &QueryResult) -> Result<ClaimedRow, DbErr> {
         now: instant(row.try_get_by_index(15)?),
         real: row.try_get_by_index(16)?,
         due: instant(row.try_get_by_index(17)?),
+        priority: narrow(row.try_get_by_index::<i32>(18)?.into())?,
     })
 }
 

@@ -3,10 +3,11 @@
 //! Text that may be absent travels as the empty string and identifiers as the nil UUID: arrays hold no nulls here, and neither value
 //! means anything else in these columns.
 
-use super::{Ask, Batch, Claim, schema::LEASED, statement};
+use super::{Ask, Batch, Claim, LANES_AT_ONCE, schema::LEASED, statement};
 use crate::turn::{JournalRow, RunRow};
 use crate::{RunId, Scope, WorkId};
 use sea_orm::{DbBackend, Statement, Value};
+use std::sync::LazyLock;
 use uuid::Uuid;
 
 /// Locks runs in id order, then reads the clocks, then locks fences and due timers.
@@ -19,7 +20,8 @@ with r as materialized (
   from workflow_run where id = any($1) order by id for update),
 g as materialized (select count(*) as locked from r),
 c as materialized (
-  select o.offset_us, (extract(epoch from clock_timestamp()) * 1000000)::int8 as real from business_clock o, g where g.locked >= 0),
+  select o.offset_us, o.brakes, (extract(epoch from clock_timestamp()) * 1000000)::int8 as real
+  from business_clock o, g where g.locked >= 0),
 f as materialized (
   select w.run, w.seq, w.n, w.attempt, w.failures, w.last_error
   from g, unnest($2::uuid[], $3::int4[], $4::int4[]) k(run, seq, n)
@@ -30,7 +32,7 @@ t as materialized (
   where w.run = any($1) and w.kind = 1 and w.not_before < 9223372036854775807 and w.due <= c.real + c.offset_us
   order by w.run, w.seq, w.n for update of w)
 select 1 as tag, id, seq, status::int4, workflow, key, input, state, state_name, shape::int8, unexpected::int8, head, parent from r
-union all select 0, null, null, null, null, null, null, null, null, c.real + c.offset_us, c.real, null, null from c
+union all select 0, null, c.brakes, null, null, null, null, null, null, c.real + c.offset_us, c.real, null, null from c
 union all select 2, run, seq, n, last_error, null, null, null, null, attempt::int8, failures::int8, null, null from f
 union all select 3, run, seq, n, payload, null, null, null, null, due, scope::int8, null, null from t
 union all select 4, j.run, null, null, j.key, null, null, null, null, null, null, null, null
@@ -65,10 +67,11 @@ queued as (
   insert into workflow_work
   select run, seq, n, kind, scope, workflow, queue, name, payload, nullif(request, ''), null, due,
     case when leased then $31::int8 else due end, leased::int4, 0,
-    case when leased then $32::uuid end, case when leased then $33::int8 end, null, null, nullif(trace, '')
+    case when leased then $32::uuid end, case when leased then $33::int8 end, null, null, nullif(trace, ''),
+    priority, nullif(lane, ''), case when lane <> '' then most end
   from unnest($34::uuid[], $35::int4[], $36::int4[], $37::int2[], $38::int2[], $39::text[], $40::text[], $41::text[], $42::text[],
-    $43::text[], $44::int8[], $45::bool[], $46::text[])
-    q(run, seq, n, kind, scope, workflow, queue, name, payload, request, due, leased, trace)),
+    $43::text[], $44::int8[], $45::bool[], $46::text[], $71::int2[], $72::text[], $73::int4[])
+    q(run, seq, n, kind, scope, workflow, queue, name, payload, request, due, leased, trace, priority, lane, most)),
 facts as (
   insert into event_log select run, seq, n, kind, body, at, null, null
   from unnest($47::uuid[], $48::int4[], $49::int4[], $50::text[], $51::text[], $52::int8[]) f(run, seq, n, kind, body, at))
@@ -79,24 +82,87 @@ from unnest($53::uuid[], $54::text[], $55::int4[], $56::int8[], $57::int2[], $58
   $62::int2[], $63::int4[], $64::text[], $65::text[], $66::text[], $67::text[], $68::text[], $69::text[], $70::text[])
   j(run, key, seq, at, verdict, event, from_state, to_state, note, shape, attempts, last_error, actor, behalf, request, trace, digest, hash)";
 
-/// Takes due work, oldest first, queue by queue; rows that somebody else is taking are passed over, never waited for.
-const CLAIM: &str = r"
-with c as materialized (
+/// What a claim may take: queues and workflows that nothing holds back.
+///
+/// `workflow_brake` has a row for each of a handful of things, or none; it is read here and not in the process, so that a pause holds
+/// from its commit on.
+const OPEN: &str = r"
+c as materialized (
   select o.offset_us, (extract(epoch from clock_timestamp()) * 1000000)::int8 as real from business_clock o),
-taken as materialized (
-  select w.run, w.seq, w.n from c, unnest($1::text[], $2::int4[]) q(queue, room)
-  cross join lateral (
-    select w.run, w.seq, w.n from workflow_work w
-    join workflow_run r on r.id = w.run
-    join unnest($3::text[], $4::int2[]) k(workflow, shape) on k.workflow = r.workflow and r.shape <= k.shape
-    where w.queue = q.queue and w.not_before <= c.real + c.offset_us
-    order by w.not_before limit q.room for update of w skip locked) w)
+q as materialized (
+  select q.queue, q.room from unnest($1::text[], $2::text[], $3::int4[], $4::bool[]) q(queue, party, room, probe)
+  where not exists (
+    select 1 from workflow_brake b where ((b.kind = 0 and b.name = q.queue) or (b.kind = 2 and b.name = q.party))
+      and (b.paused_at is not null or (b.open_until is not null and not q.probe)))),
+k as materialized (
+  select k.workflow, k.shape from unnest($5::text[], $6::int2[]) k(workflow, shape)
+  where not exists (select 1 from workflow_brake b where b.kind = 1 and b.name = k.workflow and b.paused_at is not null))";
+
+/// Leases what was taken, and returns all that its execution needs.
+const LEASE: &str = r"
 update workflow_work w
-set attempt = w.attempt + 1, holder = $5, not_before = $6, first_claimed_at = coalesce(w.first_claimed_at, c.real)
+set attempt = w.attempt + 1, holder = $7, not_before = $8, first_claimed_at = coalesce(w.first_claimed_at, c.real)
 from c, taken t join workflow_run r on r.id = t.run
-where w.run = t.run and w.seq = t.seq and w.n = t.n
+where w.run = t.run and w.seq = t.seq and w.n = t.n and w.not_before <= c.real + c.offset_us
 returning w.run, w.seq, w.n, w.kind, w.workflow, w.queue, w.payload, w.request, w.outcome, w.attempt, w.failures, w.first_claimed_at,
-  w.error_class, w.trace, r.input, c.real + c.offset_us, c.real, w.due";
+  w.error_class, w.trace, r.input, c.real + c.offset_us, c.real, w.due, w.priority::int4";
+
+/// Takes due work, queue by queue and priority by priority, oldest first; rows that somebody else is taking are passed over, never
+/// waited for.
+///
+/// The members of the union are run in their order, and only until the room is used up: a priority below a full one is not looked at.
+static CLAIM: LazyLock<String> = LazyLock::new(|| {
+    let class = |nth: u8, room: &str| {
+        format!(
+            "select * from (
+              select w.run, w.seq, w.n from workflow_work w
+              join workflow_run r on r.id = w.run
+              join k on k.workflow = r.workflow and r.shape <= k.shape
+              where w.queue = q.queue and w.priority = ($9::int2[])[{nth}] and w.lane is null and w.not_before <= c.real + c.offset_us
+              order by w.not_before limit {room} for update of w skip locked) c{nth}"
+        )
+    };
+    let share = "(q.room + $10::int4 - 1) / $10::int4";
+    let [first, second, last] = [class(1, share), class(2, share), class(3, "q.room")];
+    format!(
+        "with {OPEN},
+        taken as materialized (
+          select t.run, t.seq, t.n from c, q
+          cross join lateral ({first} union all {second} union all {last} limit q.room) t)
+        {LEASE}"
+    )
+});
+
+/// Whoever holds this is the only one who claims work of lanes in a queue.
+pub(super) const LOCK_LANES: &str =
+    "select pg_advisory_xact_lock(hashtextextended('lanes of ' || $1::text, 4826711904))";
+
+/// Takes due work of lanes, from every lane as much as it has room for. `l` goes from lane to lane by the index, so that neither a
+/// full lane nor a long one is walked through; it needs no row locks, because whoever claims work of lanes holds the queue's lock.
+static CLAIM_LANES: LazyLock<String> = LazyLock::new(|| {
+    format!(
+        "with recursive {OPEN},
+        l(queue, room, lane, n) as (
+          select q.queue, q.room, (select min(w.lane) from workflow_work w where w.queue = q.queue and w.lane > $9), 1 from q
+          union all
+          select l.queue, l.room, (select min(w.lane) from workflow_work w where w.queue = l.queue and w.lane > l.lane), l.n + 1
+          from l where l.lane is not null and l.n < {LANES_AT_ONCE}),
+        taken as materialized (
+          select d.run, d.seq, d.n from c, l
+          cross join lateral (
+            select count(*) as busy from workflow_work b where b.queue = l.queue and b.lane = l.lane and b.not_before = $8) b
+          cross join lateral (
+            select w.run, w.seq, w.n, w.priority, w.not_before, w.most, row_number() over (order by w.not_before) as nth from (
+              select w.* from workflow_work w
+              join workflow_run r on r.id = w.run
+              join k on k.workflow = r.workflow and r.shape <= k.shape
+              where w.queue = l.queue and w.lane = l.lane and w.not_before <= c.real + c.offset_us
+              order by w.not_before limit l.room) w) d
+          where l.lane is not null and b.busy + d.nth <= d.most
+          order by d.priority, d.not_before limit (select room from q))
+        {LEASE}"
+    )
+});
 
 fn uuids(runs: impl Iterator<Item = RunId>) -> Value {
     runs.map(RunId::uuid).collect::<Vec<_>>().into()
@@ -158,6 +224,7 @@ pub(super) fn write(batch: &Batch) -> Statement {
     values.extend(queued(batch));
     values.extend(facts(batch));
     values.extend(journal(&batch.journal));
+    values.extend(standing(batch));
     statement(DbBackend::Postgres, WRITE, values)
 }
 
@@ -191,6 +258,16 @@ fn queued(batch: &Batch) -> Vec<Value> {
         text(rows().map(|q| q.work.trace.clone())),
     ]);
     values
+}
+
+/// Where new work stands in its queue.
+fn standing(batch: &Batch) -> [Value; 3] {
+    let rows = || batch.queued.iter().map(|q| &q.work);
+    [
+        list(rows().map(|w| w.priority.class())),
+        text(rows().map(|w| w.lane.as_ref().map(|lane| lane.key.clone()))),
+        list(rows().map(|w| w.lane.as_ref().map_or(0, |lane| lane.most))),
+    ]
 }
 
 fn facts(batch: &Batch) -> [Value; 6] {
@@ -230,15 +307,29 @@ fn journal(rows: &[JournalRow]) -> Vec<Value> {
 }
 
 pub(super) fn claim(claim: &Claim) -> Statement {
-    let values = vec![
-        list(claim.rooms.iter().map(|r| r.0.to_owned())),
-        list(claim.rooms.iter().map(|r| r.1)),
+    let mut values = asked(claim);
+    values.extend([claim.order.classes.to_vec().into(), claim.order.parts.into()]);
+    statement(DbBackend::Postgres, &CLAIM, values)
+}
+
+pub(super) fn claim_lanes(claim: &Claim, after: &str) -> Statement {
+    let mut values = asked(claim);
+    values.push(after.into());
+    statement(DbBackend::Postgres, &CLAIM_LANES, values)
+}
+
+fn asked(claim: &Claim) -> Vec<Value> {
+    let takes = || claim.takes.iter();
+    vec![
+        list(takes().map(|t| t.queue.to_owned())),
+        list(takes().map(|t| t.party.to_owned())),
+        list(takes().map(|t| t.room)),
+        list(takes().map(|t| t.probe)),
         claim.workflows.clone().into(),
         claim.shapes.clone().into(),
         claim.holder.into(),
         LEASED.into(),
-    ];
-    statement(DbBackend::Postgres, CLAIM, values)
+    ]
 }
 
 /// Lower-case hexadecimal, as both backends decode it.

@@ -4,17 +4,17 @@
 //! with just its own rows. `BEGIN IMMEDIATE` is the lock; nothing here waits for a row.
 
 use super::postgres::{hex, scope};
-use super::{Ask, Batch, Claim, schema::LEASED, statement};
+use super::{Ask, Batch, Claim, LANES_AT_ONCE, schema::LEASED, statement};
 use crate::turn::{JournalRow, RunRow};
 use crate::{RunId, WorkId};
 use sea_orm::{DbBackend, Statement, Value};
 use serde_json::{Value as Json, json};
 
 const LOAD: &str = r"
-with c as (select o.offset_us, cast(unixepoch('subsec') * 1000 as integer) * 1000 as real from business_clock o)
+with c as (select o.offset_us, o.brakes, cast(unixepoch('subsec') * 1000 as integer) * 1000 as real from business_clock o)
 select 1 as tag, r.id, r.seq, r.status, r.workflow, r.key, r.input, r.state, r.state_name, r.shape, r.unexpected, r.head, r.parent
   from json_each($1) k join workflow_run r on r.id = unhex(k.value)
-union all select 0, null, null, null, null, null, null, null, null, c.real + c.offset_us, c.real, null, null from c
+union all select 0, null, c.brakes, null, null, null, null, null, null, c.real + c.offset_us, c.real, null, null from c
 union all select 2, w.run, w.seq, w.n, w.last_error, null, null, null, null, w.attempt, w.failures, null, null
   from json_each($2) k join workflow_work w on w.run = unhex(k.value ->> 0) and w.seq = k.value ->> 1 and w.n = k.value ->> 2
 union all select 3, w.run, w.seq, w.n, w.payload, null, null, null, null, w.due, w.scope, null, null
@@ -51,7 +51,7 @@ const QUEUED: &str = r"
 insert into workflow_work
 select unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
   value ->> 9, null, value ->> 10, iif(value ->> 11, $2, value ->> 10), value ->> 11, 0, iif(value ->> 11, $3, null),
-  iif(value ->> 11, $4, null), null, null, value ->> 12
+  iif(value ->> 11, $4, null), null, null, value ->> 12, value ->> 13, value ->> 14, value ->> 15
 from json_each($1)";
 
 const FACTS: &str = r"
@@ -64,17 +64,20 @@ select unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, v
   value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15, unhex(value ->> 16), unhex(value ->> 17)
 from json_each($1)";
 
-/// `rank` keeps each queue within its room; the index gives the rows in the order they became due.
-const CLAIM: &str = r"
-with c as (select o.offset_us, cast(unixepoch('subsec') * 1000 as integer) * 1000 as real from business_clock o),
-taken as (
-  select run, seq, n from (
-    select w.run, w.seq, w.n, q.value ->> 1 as room, row_number() over (partition by w.queue order by w.not_before) as rank
-    from c, json_each($1) q join workflow_work w on w.queue = q.value ->> 0
-    join workflow_run r on r.id = w.run
-    join json_each($2) k on k.value ->> 0 = r.workflow and r.shape <= k.value ->> 1
-    where w.not_before <= c.real + c.offset_us)
-  where rank <= room)
+/// What a claim may take: queues and workflows that nothing holds back.
+const OPEN: &str = r"
+c as materialized (select o.offset_us, cast(unixepoch('subsec') * 1000 as integer) * 1000 as real from business_clock o),
+q as materialized (
+  select q.key as nth, q.value ->> 0 as queue, q.value ->> 2 as room from json_each($1) q
+  where not exists (
+    select 1 from workflow_brake b where ((b.kind = 0 and b.name = q.value ->> 0) or (b.kind = 2 and b.name = q.value ->> 1))
+      and (b.paused_at is not null or (b.open_until is not null and not q.value ->> 3)))),
+k as materialized (
+  select k.value ->> 0 as workflow, k.value ->> 1 as shape from json_each($2) k
+  where not exists (select 1 from workflow_brake b where b.kind = 1 and b.name = k.value ->> 0 and b.paused_at is not null))";
+
+/// Leases what was taken, and returns all that its execution needs.
+const LEASE: &str = r"
 update workflow_work
 set attempt = attempt + 1, holder = $3, not_before = $4,
   first_claimed_at = coalesce(first_claimed_at, cast(unixepoch('subsec') * 1000 as integer) * 1000)
@@ -82,7 +85,55 @@ where (run, seq, n) in (select run, seq, n from taken)
 returning run, seq, n, kind, workflow, queue, payload, request, outcome, attempt, failures, first_claimed_at, error_class, trace,
   (select input from workflow_run r where r.id = workflow_work.run),
   cast(unixepoch('subsec') * 1000 as integer) * 1000 + (select offset_us from business_clock),
-  cast(unixepoch('subsec') * 1000 as integer) * 1000, due";
+  cast(unixepoch('subsec') * 1000 as integer) * 1000, due, priority";
+
+/// Takes due work, queue by queue and priority by priority, oldest first.
+///
+/// SQLite has no lateral joins and takes no column for a limit, so there is a part for every queue and priority. A part reads no more
+/// of the index than its queue has room for.
+fn taking(claim: &Claim) -> String {
+    let class = |queue: usize, nth: usize, room: &str| {
+        format!(
+            "select * from (select w.run, w.seq, w.n from c, q join workflow_work w on w.queue = q.queue
+              join workflow_run r on r.id = w.run join k on k.workflow = r.workflow and r.shape <= k.shape
+              where q.nth = {queue} and w.priority = $5 ->> {nth} and w.lane is null and w.not_before <= c.real + c.offset_us
+              order by w.not_before limit {room})"
+        )
+    };
+    let queue = |nth: usize| {
+        let room = format!("($1 ->> '$[{nth}][2]')");
+        let share = format!("({room} + $6 - 1) / $6");
+        let parts = [class(nth, 0, &share), class(nth, 1, &share), class(nth, 2, &room)];
+        format!("select * from ({} limit {room})", parts.join(" union all "))
+    };
+    let queues: Vec<_> = (0..claim.takes.len()).map(queue).collect();
+    format!("with {OPEN}, taken as ({}) {LEASE}", queues.join(" union all "))
+}
+
+/// Takes due work of lanes, from every lane as much as it has room for. `l` goes from lane to lane by the index, and `until` bounds what
+/// is read of a long one.
+const LANES: &str = r"
+l(queue, lane, n) as (
+  select q.queue, (select min(w.lane) from workflow_work w where w.queue = q.queue and w.lane > $5), 1 from q
+  union all
+  select l.queue, (select min(w.lane) from workflow_work w where w.queue = l.queue and w.lane > l.lane), l.n + 1
+  from l where l.lane is not null and l.n < $6),
+busy as materialized (
+  select l.queue, l.lane,
+    (select count(*) from workflow_work b where b.queue = l.queue and b.lane = l.lane and b.not_before = $4) as leased,
+    coalesce(
+      (select b.not_before from workflow_work b
+       where b.queue = l.queue and b.lane = l.lane and b.not_before <= c.real + c.offset_us
+       order by b.not_before limit 1 offset ($1 ->> '$[0][2]')),
+      c.real + c.offset_us) as until
+  from c, l where l.lane is not null),
+taken as (
+  select run, seq, n from (
+    select w.run, w.seq, w.n, w.priority, w.not_before, w.most, b.leased,
+      row_number() over (partition by b.lane order by w.not_before) as nth
+    from busy b join workflow_work w on w.queue = b.queue and w.lane = b.lane and w.not_before <= b.until
+    join workflow_run r on r.id = w.run join k on k.workflow = r.workflow and r.shape <= k.shape)
+  where leased + nth <= most order by priority, not_before limit ($1 ->> '$[0][2]'))";
 
 fn id(run: RunId) -> String {
     run.uuid().simple().to_string()
@@ -160,7 +211,10 @@ fn queued(batch: &Batch) -> Vec<Json> {
             w.request,
             w.due.timestamp_micros(),
             i16::from(q.leased),
-            w.trace
+            w.trace,
+            w.priority.class(),
+            w.lane.as_ref().map(|lane| &lane.key),
+            w.lane.as_ref().map(|lane| lane.most)
         ])
     };
     batch.queued.iter().map(row).collect()
@@ -194,7 +248,18 @@ fn journal(row: &JournalRow) -> Json {
 }
 
 pub(super) fn claim(claim: &Claim) -> Statement {
-    let rooms: Vec<Json> = claim.rooms.iter().map(|(queue, room)| json!([queue, room])).collect();
+    let order = serde_json::Value::from(claim.order.classes.to_vec()).to_string();
+    asked(&taking(claim), claim, [order.into(), claim.order.parts.into()])
+}
+
+pub(super) fn claim_lanes(claim: &Claim, after: &str) -> Statement {
+    let sql = format!("with recursive {OPEN}, {LANES} {LEASE}");
+    asked(&sql, claim, [after.into(), LANES_AT_ONCE.into()])
+}
+
+fn asked(sql: &str, claim: &Claim, more: [Value; 2]) -> Statement {
+    let takes: Vec<Json> = claim.takes.iter().map(|t| json!([t.queue, t.party, t.room, i16::from(t.probe)])).collect();
     let known: Vec<Json> = claim.workflows.iter().zip(&claim.shapes).map(|(w, s)| json!([w, s])).collect();
-    sets(CLAIM, &rooms, [Json::from(known).to_string().into(), claim.holder.into(), LEASED.into()])
+    let [first, second] = more;
+    sets(sql, &takes, [Json::from(known).to_string().into(), claim.holder.into(), LEASED.into(), first, second])
 }

@@ -5,7 +5,9 @@ use crate::event::{EventKey, Input, Manner, What};
 use crate::registry::{Process, RawStep};
 use crate::step::{encode, variant};
 use crate::storage::{FenceRow, schema::kind};
-use crate::{Conflict, ENGINE_QUEUE, Moved, Origin, Posted, Refusal, RunId, Scope, Timestamp, Verdict, WorkId};
+use crate::{
+    Conflict, ENGINE_QUEUE, Moved, Origin, Posted, Priority, Refusal, RunId, Scope, Timestamp, Verdict, WorkId,
+};
 use std::sync::Arc;
 
 /// Timers that set timers that are already due: past this many in one turn it is a mistake, not patience.
@@ -225,6 +227,8 @@ impl Draft {
             }
             let mut work = self.next_work(kind::EFFECT, effect.payload, at);
             work.queue = effect.queue;
+            work.priority = effect.priority;
+            work.lane = effect.lane.filter(|lane| !lane.key.is_empty());
             work.request = effect.request;
             self.queue(work, origin);
         }
@@ -262,6 +266,8 @@ impl Draft {
             scope: Scope::State,
             workflow: self.row.workflow.clone(),
             queue: ENGINE_QUEUE,
+            priority: Priority::Normal,
+            lane: None,
             name: variant(&payload).to_owned(),
             payload,
             request: None,

@@ -6,7 +6,7 @@ mod draft;
 pub(crate) use chain::{GENESIS, digest, link};
 pub(crate) use draft::{Draft, Spoiled};
 
-use crate::{Origin, RunId, Scope, Timestamp, WorkId};
+use crate::{Lane, Origin, Priority, RunId, Scope, Timestamp, WorkId};
 
 /// A run as loaded and locked.
 #[derive(Clone, Debug)]
@@ -70,6 +70,8 @@ pub(crate) struct NewWork {
     pub(crate) scope: Scope,
     pub(crate) workflow: String,
     pub(crate) queue: &'static str,
+    pub(crate) priority: Priority,
+    pub(crate) lane: Option<Lane>,
     pub(crate) name: String,
     pub(crate) payload: String,
     pub(crate) request: Option<String>,

@@ -1,0 +1,127 @@
+//! What this process knows of the brakes: read before a claim, never waited for by a commit.
+
+use super::Target;
+use crate::storage::brakes::{BrakeRow, Read};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+/// The brakes as last read.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// The number of the last change at that time.
+    version: i32,
+    read_at: Option<Instant>,
+    queues: BTreeSet<String>,
+    workflows: BTreeSet<String>,
+    /// Parties that are not as they should be: paused, open, or failing.
+    parties: BTreeMap<String, Standing>,
+    /// Queues in which there is work of lanes.
+    laned: BTreeSet<String>,
+}
+
+/// A party that has a row.
+#[derive(Clone, Copy, Debug)]
+struct Standing {
+    paused: bool,
+    open: bool,
+    clean: bool,
+}
+
+impl Standing {
+    fn of(row: &BrakeRow) -> Self {
+        Self { paused: row.paused.is_some(), open: row.breaker.open_until.is_some(), clean: row.breaker.is_clean() }
+    }
+}
+
+impl Known {
+    pub(crate) fn of(read: Read, laned: BTreeSet<String>, at: Instant) -> Self {
+        let mut known = Self { version: read.version, read_at: Some(at), laned, ..Self::default() };
+        for row in read.rows {
+            match &row.target {
+                Target::Queue(name) if row.paused.is_some() => _ = known.queues.insert(name.clone()),
+                Target::Workflow(name) if row.paused.is_some() => _ = known.workflows.insert(name.clone()),
+                Target::Party(name) => _ = known.parties.insert(name.clone(), Standing::of(&row)),
+                Target::Queue(_) | Target::Workflow(_) => {}
+            }
+        }
+        known
+    }
+
+    /// Whether nothing holds back new work of this queue, workflow and party.
+    pub(crate) fn lets(&self, queue: &str, workflow: &str, party: Option<&str>) -> bool {
+        let stands = |party: &str| self.parties.get(party).is_some_and(|standing| standing.paused || standing.open);
+        !self.queues.contains(queue) && !self.workflows.contains(workflow) && !party.is_some_and(stands)
+    }
+
+    /// Whether a party's circuit is not closed.
+    pub(crate) fn is_open(&self, party: &str) -> bool {
+        self.parties.get(party).is_some_and(|standing| standing.open)
+    }
+
+    /// Whether nothing failed lately, as far as we know.
+    pub(crate) fn is_clean(&self, party: &str) -> bool {
+        self.parties.get(party).is_none_or(|standing| standing.clean)
+    }
+
+    /// Whether a queue has work of lanes.
+    pub(crate) fn has_lanes(&self, queue: &str) -> bool {
+        self.laned.contains(queue)
+    }
+}
+
+/// The latest knowledge, shared by everybody in the process.
+#[derive(Debug)]
+pub(crate) struct Brakes {
+    known: RwLock<Arc<Known>>,
+    outdated: AtomicBool,
+    /// Knowledge older than this is refreshed before a claim.
+    fresh: Duration,
+}
+
+impl Brakes {
+    pub(crate) fn new(fresh: Duration) -> Self {
+        Self { known: RwLock::default(), outdated: AtomicBool::new(true), fresh }
+    }
+
+    pub(crate) fn known(&self) -> Arc<Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What is known, if the database's last change of a brake is in it; otherwise the next claim reads first.
+    pub(crate) fn current(&self, version: i32) -> Option<Arc<Known>> {
+        let known = self.known();
+        if known.version != version {
+            self.outdated();
+            return None;
+        }
+        Some(known)
+    }
+
+    /// Something has changed: the next claim reads first.
+    pub(crate) fn outdated(&self) {
+        self.outdated.store(true, Ordering::Release);
+    }
+
+    /// Whether the next claim has to read; whoever is told so reads.
+    pub(crate) fn must_read(&self) -> bool {
+        let old = || self.known().read_at.is_none_or(|at| at.elapsed() >= self.fresh);
+        self.outdated.swap(false, Ordering::AcqRel) || old()
+    }
+
+    pub(crate) fn learn(&self, known: Known) {
+        *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
+    }
+
+    /// What was just written about a party is known at once, so that the answer after a failure is noted.
+    pub(crate) fn note(&self, row: &BrakeRow) {
+        let Target::Party(name) = &row.target else { return };
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        let Known { version, read_at, queues, workflows, parties, laned } = &**known;
+        let mut parties = parties.clone();
+        parties.insert(name.clone(), Standing::of(row));
+        let (queues, workflows, laned) = (queues.clone(), workflows.clone(), laned.clone());
+        *known = Arc::new(Known { version: *version, read_at: *read_at, queues, workflows, parties, laned });
+    }
+}

@@ -1,0 +1,222 @@
+//! Brakes: what holds work back although it is due. People pause a queue, a workflow or an outside party; a party that answers with
+//! a fault of our configuration pauses itself; one that fails again and again has its circuit opened; one may have a rate.
+//!
+//! Everything is a row of `workflow_brake`, so it holds for every process and survives them all. Claims from the database read the
+//! rows themselves. The commit that queues work may lease it to its own process without a claim: it compares the number of the last
+//! change, which it loads with the clocks, with the one that this process has read the rows at, and leases nothing if they differ.
+//!
+//! What is in somebody's hands when a brake is pulled is finished.
+
+mod breaker;
+mod bucket;
+mod known;
+
+pub(crate) use breaker::{Allowance, Breaker};
+pub(crate) use bucket::Bucket;
+pub(crate) use known::{Brakes, Known};
+
+use crate::databases::begin;
+use crate::engine::Engine;
+use crate::storage::{brakes, instant};
+use crate::{Fault, Party, Paused, Timestamp};
+use sea_orm::DbErr;
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// Who pauses a party whose answer was that we are misconfigured.
+const ITSELF: &str = "itself";
+
+/// What can be held back.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "kind", content = "name", rename_all = "lowercase")]
+pub enum Target {
+    /// Everything in a queue.
+    Queue(String),
+    /// Everything that runs of a workflow have queued: effects, timers, spawns and tells.
+    Workflow(String),
+    /// Every call to an outside party.
+    Party(String),
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Queue(name) => write!(f, "queue {name}"),
+            Self::Workflow(name) => write!(f, "workflow {name}"),
+            Self::Party(name) => write!(f, "party {name}"),
+        }
+    }
+}
+
+/// Whether a party is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Circuit {
+    /// As always.
+    Closed,
+    /// Not before this instant of real time.
+    Open {
+        /// When the next call is let through.
+        until: Timestamp,
+    },
+    /// One call at a time finds out whether the party answers.
+    HalfOpen,
+}
+
+/// A brake as an operator sees it.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Brake {
+    /// What it is on.
+    pub target: Target,
+    /// The pause, if it is pulled; by `itself` for a party that says we are misconfigured.
+    pub paused: Option<Paused>,
+    /// How a party is called; closed for everything else.
+    pub circuit: Circuit,
+    /// A party's failures since its last answer.
+    pub failures: i32,
+}
+
+impl Brake {
+    /// Whether it holds anything back.
+    #[must_use]
+    pub fn holds(&self) -> bool {
+        self.paused.is_some() || self.circuit != Circuit::Closed
+    }
+
+    fn of(row: brakes::BrakeRow, now: i64) -> Self {
+        let brakes::BrakeRow { target, paused, breaker, .. } = row;
+        let circuit = match breaker.open_until {
+            None => Circuit::Closed,
+            Some(until) if now < until => Circuit::Open { until: instant(until) },
+            Some(_) => Circuit::HalfOpen,
+        };
+        Self { target, paused, circuit, failures: breaker.failures }
+    }
+}
+
+impl Engine {
+    /// Holds back everything of a target until it is resumed; `false` when it was paused before, by whom and why stays.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn pause(&self, target: &Target, why: &str, actor: &str) -> Result<bool, DbErr> {
+        let (target, why, actor) = (target.clone(), why.to_owned(), actor.to_owned());
+        let core = self.core.clone();
+        let first = crate::detached(async move {
+            let tx = begin(&core.db.write).await?;
+            let first = brakes::pause(&tx, &target, &why, &actor).await?;
+            tx.commit().await?;
+            if first {
+                tracing::warn!(target = %target, actor, why, "work is held back until somebody resumes");
+            }
+            Ok::<_, DbErr>(first)
+        })
+        .await?;
+        self.brakes_changed();
+        Ok(first)
+    }
+
+    /// Lets a target's work go on; `false` when nothing held it.
+    ///
+    /// A party goes on trial: one call first, and the rest once that was answered. So work that a person has mended and
+    /// [retries](Engine::retry) does not run into the same wall all at once.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn resume(&self, target: &Target, actor: &str) -> Result<bool, DbErr> {
+        let (target, actor) = (target.clone(), actor.to_owned());
+        let core = self.core.clone();
+        let held = crate::detached(async move {
+            let tx = begin(&core.db.write).await?;
+            let (mut row, now) = brakes::lock(&tx, &target).await?;
+            let held = row.paused.take().is_some() || !row.breaker.is_clean();
+            if held {
+                row.breaker = match target {
+                    Target::Party(_) => Breaker::on_trial(now),
+                    Target::Queue(_) | Target::Workflow(_) => Breaker::default(),
+                };
+                brakes::keep(&tx, &row).await?;
+                brakes::changed(&tx).await?;
+                tracing::warn!(target = %target, actor, "work goes on");
+            }
+            tx.commit().await?;
+            Ok::<_, DbErr>(held)
+        })
+        .await?;
+        self.brakes_changed();
+        Ok(held)
+    }
+
+    /// Every brake that is or was pulled, and every party of this build.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn brakes(&self) -> Result<Vec<Brake>, DbErr> {
+        let brakes::Read { now, rows, .. } = brakes::read(&self.core.db.read).await?;
+        let seen: BTreeSet<Target> = rows.iter().map(|row| row.target.clone()).collect();
+        let parties = self.core.registry.parties().map(|party| Target::Party(party.name.to_owned()));
+        let quiet = parties.filter(|target| !seen.contains(target)).map(brakes::BrakeRow::released);
+        let mut all: Vec<Brake> = rows.into_iter().chain(quiet).map(|row| Brake::of(row, now)).collect();
+        all.sort_by(|a, b| a.target.cmp(&b.target));
+        Ok(all)
+    }
+
+    /// This process reads the brakes anew before its next claim; the others find out by the number in the clocks' row.
+    fn brakes_changed(&self) {
+        self.core.brakes.outdated();
+        self.core.bell.ring(&self.core.hands.queues().map(|(queue, _)| queue).collect());
+    }
+
+    /// Notes what a call to a party came to: answers close its circuit, failures open it, our own mistakes pause it.
+    pub(crate) async fn heed(&self, party: &Party, fault: Option<&Fault>) -> Result<(), DbErr> {
+        match fault {
+            None if self.core.brakes.known().is_clean(party.name) => Ok(()),
+            None => self.adjust(party, Breaker::answered).await,
+            Some(Fault::Transient { .. } | Fault::Unknown { .. }) => {
+                let patience = party.limits.patience;
+                self.adjust(party, move |breaker, now| breaker.failed(&patience, now)).await
+            }
+            Some(fault @ Fault::Misconfigured { .. }) => {
+                let target = Target::Party(party.name.to_owned());
+                if self.pause(&target, &fault.to_string(), ITSELF).await? {
+                    tracing::error!(party = party.name, error = %fault, "a party says that we are misconfigured; nothing is sent to it until somebody resumes");
+                }
+                Ok(())
+            }
+            Some(Fault::Poison { .. }) => Ok(()),
+        }
+    }
+
+    /// Changes a party's circuit under its lock.
+    async fn adjust(
+        &self,
+        party: &Party,
+        change: impl FnOnce(&mut Breaker, i64) + Send + 'static,
+    ) -> Result<(), DbErr> {
+        let (core, name) = (self.core.clone(), party.name);
+        let turned = crate::detached(async move {
+            let tx = begin(&core.db.write).await?;
+            let (mut row, now) = brakes::lock(&tx, &Target::Party(name.to_owned())).await?;
+            let was_open = row.breaker.open_until.is_some();
+            change(&mut row.breaker, now);
+            brakes::keep(&tx, &row).await?;
+            let is_open = row.breaker.open_until.is_some();
+            if was_open != is_open {
+                brakes::changed(&tx).await?;
+            }
+            tx.commit().await?;
+            core.brakes.note(&row);
+            Ok::<_, DbErr>((was_open != is_open).then_some(is_open))
+        })
+        .await?;
+        match turned {
+            Some(true) => {
+                tracing::error!(party = party.name, "a party fails again and again; it is left alone for a while");
+            }
+            Some(false) => tracing::warn!(party = party.name, "a party answers again"),
+            None => return Ok(()),
+        }
+        self.brakes_changed();
+        Ok(())
+    }
+}
