@@ -7,6 +7,7 @@
 //! - [`market`]: homes to book, and what guests and hosts do with them over HTTP;
 //! - [`servers`]: private Postgres and Redis servers on free loopback ports, durable as in production, gone when the test is;
 //! - [`program`]: the real `innkeeper` binary as a child process, for tests that kill it;
+//! - [`proxy`]: a TCP proxy before a server: late, silent, cut, or with the answer to a commit lost;
 //! - [`wait`]: waiting on a condition, never for a time.
 
 pub mod app;
@@ -15,6 +16,7 @@ pub mod dump;
 pub mod market;
 pub mod picture;
 pub mod program;
+pub mod proxy;
 pub mod servers;
 pub mod wait;
 
