@@ -152,8 +152,9 @@ async fn tagged(answer: Response, known: &etag::Known) -> Response {
     let Ok(bytes) = axum::body::to_bytes(body, usize::MAX).await else {
         return Problem::new(&catalogue::INTERNAL).into_response();
     };
-    let tag = parts.headers.entry(header::ETAG).or_insert_with(|| etag::of_bytes(&bytes));
-    if !known.has(tag) {
+    let tag = etag::of_answer(parts.headers.get(header::ETAG), &bytes);
+    parts.headers.insert(header::ETAG, tag.clone());
+    if !known.has(&tag) {
         return Response::from_parts(parts, Body::from(bytes));
     }
     parts.status = StatusCode::NOT_MODIFIED;

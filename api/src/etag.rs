@@ -13,10 +13,13 @@ pub fn of_version(version: i64) -> String {
     format!("\"v{version}\"")
 }
 
-/// The strong tag of the bytes themselves, for answers without a version.
-pub(crate) fn of_bytes(bytes: &[u8]) -> HeaderValue {
+/// The strong tag of an answer: of its bytes, behind the version where it has one. A version alone would not do for reading: what
+/// is shown beside the thing itself (a home's photographs) changes without it.
+pub(crate) fn of_answer(version: Option<&HeaderValue>, bytes: &[u8]) -> HeaderValue {
     let digest = hex::encode(&Sha256::digest(bytes)[..16]);
-    HeaderValue::from_str(&format!("\"{digest}\"")).expect("hexadecimal digits in quotes")
+    let version = version.and_then(|tag| tag.to_str().ok()).map(|tag| tag.trim_matches('"'));
+    let tag = version.map_or_else(|| digest.clone(), |version| format!("{version}-{digest}"));
+    HeaderValue::from_str(&format!("\"{tag}\"")).expect("a version and hexadecimal digits in quotes")
 }
 
 /// The tags a client knows (`If-None-Match`).
@@ -38,7 +41,7 @@ fn list(headers: &HeaderMap, name: &HeaderName) -> Vec<String> {
     lines.flat_map(|line| line.split(',')).map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect()
 }
 
-/// The version that the client read (`If-Match`); without it the answer is 428. The use case checks it: 412 when stale.
+/// The version that the client read (`If-Match`), whatever was shown beside it; without it the answer is 428. The use case checks it: 412 when stale.
 #[derive(Debug)]
 pub struct IfMatch(pub Expected);
 
@@ -54,7 +57,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
             return Ok(Self(Expected::Any));
         }
         // A tag that is weak or none of ours matches no version: the use case finds it stale.
-        let version = |tag: &String| tag.strip_prefix("\"v")?.strip_suffix('"')?.parse().ok();
+        let version = |tag: &String| tag.strip_prefix("\"v")?.strip_suffix('"')?.split('-').next()?.parse().ok();
         Ok(Self(Expected::Version(tags.iter().filter_map(version).collect())))
     }
 }

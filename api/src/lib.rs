@@ -8,6 +8,7 @@ mod endpoints;
 mod envelope;
 mod etag;
 mod health;
+mod landing;
 mod merge;
 pub mod metrics;
 mod once;

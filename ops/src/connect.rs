@@ -1,7 +1,7 @@
 //! Connections for every command: the database that the configuration names, migrated only when asked.
 
 use crate::config::Config;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use engine::{Databases, Pools};
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
@@ -25,7 +25,19 @@ pub(crate) async fn databases(config: &Config) -> Result<Databases> {
         let file = config.data(SQLITE_FILE);
         return Databases::sqlite(&file, pools).await.with_context(|| format!("open {}", file.display()));
     }
-    Databases::postgres(config.database_url(), pools).await.context("connect to the PostgreSQL server of database.url")
+    let url = config.database_url();
+    let connected = Databases::postgres(url, pools).await;
+    connected.map_err(|error| without(url, &error)).context("connect to the PostgreSQL server of database.url")
+}
+
+/// The complaint of a driver that repeats the address it was given, without it: a password may be part of it.
+fn without(url: &str, error: &impl std::fmt::Display) -> anyhow::Error {
+    let complaint = error.to_string().replace(url, "(database.url)");
+    let password = reqwest::Url::parse(url).ok().and_then(|url| url.password().map(str::to_owned));
+    anyhow!(
+        "{}",
+        password.iter().fold(complaint, |complaint, password| complaint.replace(password.as_str(), "(hidden)"))
+    )
 }
 
 /// As [`databases`], for commands that look: an embedded database that does not exist is a misspelt folder, and is not made.

@@ -61,7 +61,8 @@ impl Product {
             reader: db.read().clone(),
             letters: workflows::mail::Settings {
                 from: config.mail.from.clone(),
-                site: config.identity.public_url.clone(),
+                api: config.identity.public_url.clone(),
+                web: (!config.installation.web_url.is_empty()).then(|| config.installation.web_url.clone()),
             },
             secret: key.link_secret(),
             photos: Limits::default(),
@@ -75,13 +76,13 @@ impl Product {
         let engine = Engine::open(settings, db, registry);
         engine.now().await.context("read the business clock")?;
 
-        let sandbox =
-            config.installation.sandbox.then(|| Sandbox { gateway: gateway.clone(), objects, settling: SETTLING });
+        let sandbox = config.installation.sandbox.then(|| Sandbox { gateway: gateway.clone(), settling: SETTLING });
         let app = App::new(Parts {
             engine: engine.clone(),
             ports,
             identity: Identity::new(config.identity.clone(), key),
             market: Market::try_from(config.market)?,
+            uploads: Some(objects),
             sandbox,
             wall: workflows::machine_clock(),
         });
@@ -118,7 +119,9 @@ async fn gateway(config: &Config, key: &KeyOfKeys, clock: Mirror) -> Result<Sand
 
 fn ports(config: &Config, key: &KeyOfKeys, gateway: &SandboxGateway) -> Result<(Ports, Arc<LocalObjects>)> {
     let uploads = derived(key, "uploads");
-    let objects = LocalObjects::open(&config.data("objects"), &config.identity.public_url, &uploads);
+    let route = if config.installation.sandbox { "sandbox/uploads" } else { "uploads" };
+    let objects =
+        LocalObjects::open(&config.data("objects"), &format!("{}/{route}", config.identity.public_url), &uploads);
     let objects = Arc::new(objects.context("open the folder of objects")?);
     let ports = Ports { gateway: Arc::new(gateway.clone()), mailer: mailer(config)?, objects: objects.clone() };
     Ok((ports, objects))

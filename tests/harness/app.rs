@@ -98,10 +98,11 @@ impl TestApp {
         let (listener, address) = listen().await;
         let clock = Mirror::default();
         let sandbox = sandbox(folder.path(), address, clock.clone()).await;
+        let uploads = uploads(folder.path(), address, is_sandbox);
         let ports = Ports {
             gateway: Arc::new(sandbox.gateway.clone()),
             mailer: Arc::new(outbox.clone()),
-            objects: Arc::clone(&sandbox.objects) as SharedObjectStore,
+            objects: Arc::clone(&uploads) as SharedObjectStore,
         };
         let reach = Reach {
             gateway: Arc::clone(&ports.gateway),
@@ -123,6 +124,7 @@ impl TestApp {
             engine,
             ports,
             market: workflows::market::Settings::default().try_into().expect("the default terms can be"),
+            uploads: Some(uploads),
             sandbox: is_sandbox.then_some(sandbox),
             identity: Identity::new(workflows::identity::Settings::default(), root),
             wall: Arc::new(move || machine() + TimeDelta::seconds(seconds.load(Ordering::Relaxed))),
@@ -276,12 +278,14 @@ async fn sandbox(folder: &Path, address: SocketAddr, clock: Mirror) -> Sandbox {
         challenge_url: format!("http://{address}/sandbox/challenges"),
         clock: Arc::new(move || clock.now()),
     };
-    let objects = LocalObjects::open(folder, &format!("http://{address}"), &SecretString::from("uploads of a test"));
-    Sandbox {
-        gateway: SandboxGateway::open(config).await.expect("a gateway"),
-        objects: Arc::new(objects.expect("a folder for objects")),
-        settling: Settling::Inline,
-    }
+    let gateway = SandboxGateway::open(config).await.expect("a gateway");
+    Sandbox { gateway, settling: Settling::Inline }
+}
+
+fn uploads(folder: &Path, address: SocketAddr, is_sandbox: bool) -> Arc<LocalObjects> {
+    let site = format!("http://{address}/{}", if is_sandbox { "sandbox/uploads" } else { "uploads" });
+    let objects = LocalObjects::open(folder, &site, &SecretString::from("uploads of a test"));
+    Arc::new(objects.expect("a folder for objects"))
 }
 
 async fn listen() -> (TcpListener, SocketAddr) {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use domain::Timestamp;
 use engine::{Engine, Origin};
 use integrations::mail::SharedMailer;
-use integrations::objects::SharedObjectStore;
+use integrations::objects::{LocalObjects, SharedObjectStore};
 use integrations::payments::SharedGateway;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection};
 
@@ -29,6 +29,8 @@ pub struct Parts {
     pub identity: Identity,
     /// The platform's terms and waiting times.
     pub market: Market,
+    /// The folder that takes uploads, where files are kept in one.
+    pub uploads: Option<Arc<LocalObjects>>,
     /// The stand-ins, when this is a sandbox.
     pub sandbox: Option<Sandbox>,
     /// Real time: see [`App::wall`].

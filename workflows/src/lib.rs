@@ -30,6 +30,7 @@ mod samples;
 pub mod sandbox;
 pub mod till;
 pub mod timers;
+pub mod uploads;
 
 pub use registry::{Reach, registry};
 

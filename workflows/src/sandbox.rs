@@ -1,12 +1,9 @@
-//! What only a sandbox has: a clock that can be moved, uploads that we take ourselves, the guest's bank, and trouble at will.
+//! What only a sandbox has: a clock that can be moved, the guest's bank, and trouble at will.
 //!
 //! Outside the sandbox [`App::sandbox`](crate::Parts) is empty and all of it is [`Error::NotFound`].
 
-use std::sync::Arc;
-
 use domain::Timestamp;
-use engine::{ClockError, Refusal, Settling};
-use integrations::objects::{LocalObjects, UploadGrant, UploadRefused};
+use engine::{ClockError, Settling};
 pub use integrations::payments::IntentStatus;
 pub use integrations::payments::sandbox::GuestAnswer;
 use integrations::payments::sandbox::SandboxGateway;
@@ -22,8 +19,6 @@ pub use scenario::Scenario;
 pub struct Sandbox {
     /// The gateway that moves no real money.
     pub gateway: SandboxGateway,
-    /// The folder that takes uploads.
-    pub objects: Arc<LocalObjects>,
     /// Who works while the clock is moved.
     pub settling: Settling,
 }
@@ -62,33 +57,14 @@ pub async fn advance(app: &App, target: Timestamp) -> Result<Timestamp, Error> {
     })
 }
 
-/// What an upload address permits.
+/// Whether the bank still waits for the guest's word on this intent.
 ///
 /// # Errors
-/// [`Error::NotFound`] for an address that is not ours; [`Error::Gone`] for one that is too old.
-pub async fn grant(app: &App, token: &str) -> Result<UploadGrant, Error> {
-    let sandbox = of(app)?;
-    sandbox.objects.grant(token, app.engine.now().await?).map_err(not_taken)
-}
-
-/// Takes an upload that fits its permission to the letter.
-///
-/// # Errors
-/// As [`grant`]; another type or length than was agreed.
-pub async fn upload(app: &App, token: &str, content_type: &str, body: Vec<u8>) -> Result<(), Error> {
-    let sandbox = of(app)?;
-    let now = app.engine.now().await?;
-    sandbox.objects.accept_upload(token, content_type, body, now).await.map(|_| ()).map_err(not_taken)
-}
-
-fn not_taken(why: UploadRefused) -> Error {
-    match why {
-        UploadRefused::Forged => Error::NotFound,
-        UploadRefused::Expired => Error::Gone(Refusal::new("link_expired", "the upload address is too old")),
-        UploadRefused::WrongType { .. } => Error::flaw("", "content_type", "another Content-Type was announced"),
-        UploadRefused::WrongLength { .. } => Error::flaw("", "length", "another length was announced"),
-        UploadRefused::NotStored(why) => Error::Broken(why.to_string().into()),
-    }
+/// [`Error::NotFound`] outside the sandbox and for an intent that the gateway does not know.
+pub async fn bank_waits(app: &App, intent: &str) -> Result<bool, Error> {
+    of(app)?;
+    let status = app.ports.gateway.retrieve(intent).await.map_err(|_| Error::NotFound)?;
+    Ok(matches!(status, IntentStatus::RequiresAction))
 }
 
 /// What the guest tells the bank when it asks (3-D Secure); the gateway tells us by webhook.

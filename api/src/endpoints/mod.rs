@@ -24,6 +24,7 @@ mod registration;
 mod sandbox;
 mod search;
 mod sessions;
+mod uploads;
 mod webhooks;
 
 /// Every route of the API, with its documentation.
@@ -41,6 +42,7 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         payouts::routes,
         notifications::routes,
         webhooks::routes,
+        uploads::routes,
         sandbox::routes,
         jwks::routes,
         health::routes,

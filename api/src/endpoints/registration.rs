@@ -1,9 +1,11 @@
 //! `/register`, `/verify-email`: making an account and proving its address.
 
 use axum::extract::State;
+use axum::response::IntoResponse;
 use domain::Currency;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde_json::json;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use workflows::idempotency::Answer;
@@ -11,12 +13,17 @@ use workflows::identity::{self, Email, Locale, NewAccount, PersonName, anonymous
 use workflows::{App, ExposeSecret as _, SecretString};
 
 use crate::client::Client;
+use crate::landing::{self, Button};
 use crate::once::{Answered, Command};
+use crate::path::Query;
 use crate::problem::Problem;
 use crate::router::Api;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::default().routes(routes!(register)).routes(routes!(verify_email)).routes(routes!(resend))
+    OpenApiRouter::default()
+        .routes(routes!(register))
+        .routes(routes!(verify_email, verify_page))
+        .routes(routes!(resend))
 }
 
 /// What somebody gives to have an account.
@@ -95,6 +102,25 @@ struct Resend {
     /// The address that waits to be proved.
     #[schema(value_type = String, format = "email")]
     email: Email,
+}
+
+/// A link that proves an address.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Link {
+    /// The secret of the letter.
+    token: String,
+}
+
+/// The page to which the letter's link leads
+///
+/// For people: it asks before it proves anything, since programs that look at letters follow links too.
+#[utoipa::path(get, path = "/verify-email", tag = "identity", params(Link), responses((status = 200, content_type = "text/html", body = String)))]
+async fn verify_page(Query(Link { token }): Query<Link>) -> impl IntoResponse {
+    let (says, done) = ("Is this address yours?", "Thank you: your address is confirmed, and you can log in.");
+    let button = Button { label: "Yes, it is mine", to: "/verify-email", body: &json!({"token": token}), done };
+    landing::page("Confirm your address", says, &[button])
 }
 
 /// Ask for another letter

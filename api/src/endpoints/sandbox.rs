@@ -2,23 +2,27 @@
 //! is 404.
 
 use axum::extract::{FromRef, FromRequestParts, Request, State};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use workflows::sandbox::{self, GuestAnswer, IntentStatus};
 use workflows::{App, Error};
 
-use crate::body::{self, Json};
+use crate::body::Json;
+use crate::endpoints::uploads;
+use crate::landing::{self, Button};
 use crate::path::Path;
 use crate::problem::Problem;
 use crate::router::Api;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::default().routes(routes!(clock, advance)).routes(routes!(upload)).routes(routes!(challenge))
+    OpenApiRouter::default().routes(routes!(clock, advance)).routes(routes!(upload)).routes(routes!(challenge, bank))
 }
 
 /// What time it is in the sandbox.
@@ -100,12 +104,7 @@ async fn upload(
     Path(token): Path<String>,
     request: Request,
 ) -> Result<StatusCode, Problem> {
-    let length = sandbox::grant(&app, &token).await?.length;
-    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let content_type = content_type.unwrap_or_default().to_owned();
-    let bytes = body::read(request, usize::try_from(length).unwrap_or(usize::MAX)).await?;
-    sandbox::upload(&app, &token, &content_type, bytes).await?;
-    Ok(StatusCode::NO_CONTENT)
+    uploads::receive(&app, &token, request).await
 }
 
 /// Answer the bank (3-D Secure)
@@ -133,8 +132,27 @@ async fn challenge(
     Ok(Json(IntentView { status }))
 }
 
-/// Stands first in every handler here: outside a sandbox nothing else of the request is looked at.
-struct InSandbox;
+/// The bank's page (3-D Secure)
+///
+/// For people: where the `action_url` of a payment leads in a browser.
+#[utoipa::path(get, path = "/sandbox/challenges/{intent}", tag = "sandbox", params(("intent" = String, Path)),
+    responses((status = 200, content_type = "text/html", body = String)))]
+async fn bank(_: InSandbox, State(app): State<App>, Path(intent): Path<String>) -> Result<impl IntoResponse, Problem> {
+    let title = "The bank of the sandbox";
+    if !sandbox::bank_waits(&app, &intent).await? {
+        return Ok(landing::page(title, "There is nothing left to confirm here. You can close this page.", &[]));
+    }
+    let to = format!("/sandbox/challenges/{}", form_urlencoded::byte_serialize(intent.as_bytes()).collect::<String>());
+    let (approve, decline) = (json!({"answer": "approve"}), json!({"answer": "decline"}));
+    let buttons = [
+        Button { label: "Yes, that is me", to: &to, body: &approve, done: "Thank you. You can close this page." },
+        Button { label: "No", to: &to, body: &decline, done: "The payment was refused. You can close this page." },
+    ];
+    Ok(landing::page(title, "Somebody wants to pay with your card. Is it you?", &buttons))
+}
+
+/// Stands first in every handler of a sandbox: outside of one nothing else of the request is looked at.
+pub(super) struct InSandbox;
 
 impl<S: Send + Sync> FromRequestParts<S> for InSandbox
 where

@@ -7,6 +7,7 @@ use utoipa_axum::routes;
 use workflows::{App, till};
 
 use crate::body;
+use crate::endpoints::sandbox::InSandbox;
 use crate::problem::{Problem, catalogue};
 use crate::router::Api;
 
@@ -22,7 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 /// changes nothing.
 #[utoipa::path(post, path = "/webhooks/sandbox", tag = "webhooks", params(("sandbox-signature" = String, Header, description = "`t=…,v1=…`")),
     request_body(content = String, content_type = "application/json"), responses((status = 204, description = "Accepted.")))]
-async fn sandbox(State(app): State<App>, request: Request) -> Result<StatusCode, Problem> {
+async fn sandbox(_: InSandbox, State(app): State<App>, request: Request) -> Result<StatusCode, Problem> {
     let signature = request.headers().get(SIGNATURE).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let signature =
         signature.ok_or_else(|| Problem::new(&catalogue::INVALID_HEADER).because("sandbox-signature is needed"))?;

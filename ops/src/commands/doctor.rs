@@ -33,6 +33,8 @@ pub(crate) async fn run(config: &Config) -> Result<ExitCode> {
         ("mail", mail(config).await),
         ("data folder", data_folder(config)),
         ("key", key(config)),
+        ("gateway", gateway(config)),
+        ("address", address(config)),
     ] {
         ill += usize::from(matches!(finding, Finding::Ill { .. }));
         println!("{}", line(name, &finding));
@@ -146,6 +148,35 @@ fn data_folder(config: &Config) -> Finding {
         Ok(format!("{} can be {}", folder.display(), if place == folder { "written" } else { "made" }))
     };
     judged(look(), "give this user the right to write there, or choose another with --data")
+}
+
+/// Pretend money is right in a sandbox and nowhere else; a sandbox that others can reach is open to all of them.
+fn gateway(config: &Config) -> Finding {
+    let open = !config.api.listen.ip().is_loopback();
+    match (config.installation.sandbox, open) {
+        (true, false) => Finding::Well("is the sandbox's: no money moves".into()),
+        (true, true) => Finding::Without(
+            "no money moves, and whoever reaches api.listen can move the clock: installation.sandbox".into(),
+        ),
+        (false, _) => Finding::Ill {
+            what: "there is no real payment gateway in this build".into(),
+            mend: "wait for one, or set installation.sandbox = true where nobody pays",
+        },
+    }
+}
+
+/// Links and uploads lead to the public address: on a loopback one they lead nowhere from outside.
+fn address(config: &Config) -> Finding {
+    let url = &config.identity.public_url;
+    let local = reqwest::Url::parse(url).ok().is_some_and(|url| {
+        url.host_str()
+            .is_none_or(|host| host == "localhost" || host.ends_with(".localhost") || host.starts_with("127."))
+    });
+    if local && !config.installation.sandbox {
+        let what = format!("identity.public_url is {url}, which nobody outside can reach");
+        return Finding::Ill { what, mend: "set it to the address by which clients reach the API" };
+    }
+    Finding::Well(format!("clients and letters use {url}"))
 }
 
 fn key(config: &Config) -> Finding {

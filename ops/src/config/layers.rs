@@ -47,7 +47,7 @@ pub(super) fn load(file: Option<&str>, environment: impl Iterator<Item = (String
     let mut origins = BTreeMap::new();
     let mut table = Table::try_from(Config::default()).context("write the defaults down")?;
     if let Some(text) = file {
-        let over: Table = text.parse().context("read the configuration file")?;
+        let over: Table = text.parse().map_err(|error| misread(text, &error))?;
         lay(&mut table, over, &mut origins)?;
     }
     for (name, value) in environment {
@@ -56,8 +56,29 @@ pub(super) fn load(file: Option<&str>, environment: impl Iterator<Item = (String
             origins.insert(path.key(), Origin::Environment(name));
         }
     }
-    let config = Config::deserialize_table(table)?;
+    let secrets = secrets_of(&table);
+    let config =
+        Config::deserialize_table(table).map_err(|error| anyhow!("{}", hidden(format!("{error:#}"), &secrets)))?;
     Ok(Loaded { config, origins })
+}
+
+/// What is wrong with the file, and where; its text stays where it is, for there may be secrets in it.
+fn misread(text: &str, error: &toml::de::Error) -> anyhow::Error {
+    let before = error.span().map_or("", |span| text.get(..span.start).unwrap_or(text));
+    let (line, column) = (before.matches('\n').count() + 1, before.rsplit('\n').next().map_or(0, str::len) + 1);
+    anyhow!("read the configuration file: line {line}, column {column}: {}", error.message())
+}
+
+/// The values that must never be repeated, as they stand in a table that may not even fit.
+fn secrets_of(table: &Table) -> Vec<String> {
+    let written = super::sections::SECRET_KEYS.iter().filter_map(|(section, key)| table.get(*section)?.get(*key));
+    written.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).collect()
+}
+
+/// A complaint without the secrets that it repeats.
+fn hidden(complaint: String, secrets: &[String]) -> String {
+    let said = secrets.iter().filter(|secret| !secret.is_empty());
+    said.fold(complaint, |complaint, secret| complaint.replace(secret.as_str(), "(hidden)"))
 }
 
 fn lay(table: &mut Table, over: Table, origins: &mut BTreeMap<String, Origin>) -> Result<()> {
@@ -130,7 +151,8 @@ fn set(table: &mut Table, path: &Path, name: &str, value: &str) -> Result<()> {
             _ => bail!("there is no section [{section}]"),
         };
     }
-    let typed = typed(here.get(key), &value).ok_or_else(|| anyhow!("{value:?} does not fit {}", path.key()))?;
+    // The value itself is not repeated: it may be a secret that went to the wrong key.
+    let typed = typed(here.get(key), &value).ok_or_else(|| anyhow!("its value does not fit {}", path.key()))?;
     here.insert(key.to_owned(), typed);
     Ok(())
 }

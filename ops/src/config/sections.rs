@@ -9,6 +9,9 @@ use toml::Table;
 /// Keys that name a file, as opposed to `…_FILE` variables that read one.
 pub(super) const FILE_KEYS: &[&str] = &["key_file"];
 
+/// Keys whose values are never repeated, whatever is wrong with them.
+pub(super) const SECRET_KEYS: &[(&str, &str)] = &[("database", "url"), ("redis", "url"), ("mail", "password")];
+
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -43,6 +46,8 @@ pub(crate) struct Installation {
     pub data: PathBuf,
     /// Pretend money, a clock that can be moved, and their routes. Never in production.
     pub sandbox: bool,
+    /// Where people use the product in a browser: letters lead there. Empty while there is no such place.
+    pub web_url: String,
 }
 
 /// Where the truth is.
@@ -142,7 +147,7 @@ pub(crate) struct Log {
 
 impl Default for Installation {
     fn default() -> Self {
-        Self { name: "local".to_owned(), data: PathBuf::from(".innkeeper"), sandbox: true }
+        Self { name: "local".to_owned(), data: PathBuf::from(".innkeeper"), sandbox: true, web_url: String::new() }
     }
 }
 

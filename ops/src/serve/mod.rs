@@ -2,7 +2,7 @@
 
 mod process;
 
-use crate::config::Config;
+use crate::config::{Config, Transport};
 use crate::connect;
 use crate::product::Product;
 use anyhow::{Context, Result, bail};
@@ -104,6 +104,7 @@ fn alone(config: &Config) -> Result<Option<File>> {
 /// # Errors
 /// As [`start`].
 pub(crate) async fn until_signalled(config: Config, role: Role) -> Result<()> {
+    let words = words(&config);
     let running = start(config, role).await?;
     match running.address {
         Some(address) => println!(
@@ -112,6 +113,9 @@ pub(crate) async fn until_signalled(config: Config, role: Role) -> Result<()> {
         ),
         None => println!("working, metrics at http://{}/metrics", running.metrics),
     }
+    for word in &words {
+        println!("{word}");
+    }
     let asked = asked_to_end()?;
     let stop = running.stop.clone();
     tokio::spawn(async move {
@@ -119,6 +123,19 @@ pub(crate) async fn until_signalled(config: Config, role: Role) -> Result<()> {
         stop.cancel();
     });
     running.ended().await
+}
+
+/// What whoever starts it should know at once.
+fn words(config: &Config) -> Vec<String> {
+    let mut words = vec![];
+    if config.mail.transport == Transport::Folder {
+        words.push(format!("letters are written to {}", config.data("mail").display()));
+    }
+    words.push(match config.installation.sandbox {
+        true => "sandbox: pretend money, and a clock that anybody can move (installation.sandbox)".to_owned(),
+        false => "WARNING: this build has no real payment gateway yet; money is only written into the sandbox gateway's books".to_owned(),
+    });
+    words
 }
 
 /// Comes back at SIGTERM or SIGINT, which from now on no longer end the process by themselves.

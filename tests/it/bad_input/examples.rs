@@ -70,6 +70,14 @@ pub(super) async fn example(cast: &Cast, operation: &str) -> Example {
             let account = json!({"email": "new@example.org", "password": PASSWORD, "name": "Nora", "locale": "de-AT", "currency": "EUR"});
             nobody().body(account).free(&["/password"])
         }
+        "GET /" => nobody(),
+        "GET /verify-email" => nobody().query(&[("token", "abc")]),
+        "PUT /uploads/{token}" => {
+            let home = cast.draft(&cast.host).await;
+            let (_, path) = cast.announced(&cast.host, &home).await;
+            let token = path.rsplit('/').next().unwrap();
+            Example { bytes: Some(("image/png", PIXEL.to_vec())), ..nobody().at(token) }
+        }
         "POST /verify-email" => nobody().body(json!({"token": waiting(cast, "proof@example.org").await})),
         "POST /verify-email/resend" => {
             waiting(cast, "waiting@example.org").await;
@@ -184,13 +192,14 @@ pub(super) async fn example(cast: &Cast, operation: &str) -> Example {
             let token = path.rsplit('/').next().unwrap().to_owned();
             Example { bytes: Some(("image/png", PIXEL.to_vec())), ..nobody().at(token) }
         }
-        "POST /sandbox/challenges/{intent}" => {
+        "GET /sandbox/challenges/{intent}" | "POST /sandbox/challenges/{intent}" => {
             let home = cast.home(&cast.host, false).await;
             cast.booking(&cast.guest, &home, "pm_card_action").await;
             let payment = cast.first("/payments", &cast.guest).await;
             let shown = cast.door.done(Ask::new("GET", &format!("/payments/{payment}")).by(&cast.guest.access)).await;
             let url = shown["action_url"].as_str().expect("the bank asks").to_owned();
-            nobody().at(url.rsplit('/').next().unwrap()).body(json!({"answer": "approve"}))
+            let example = nobody().at(url.rsplit('/').next().unwrap());
+            if operation.starts_with("GET") { example } else { example.body(json!({"answer": "approve"})) }
         }
         "POST /webhooks/sandbox" => {
             let now = cast.house.app.engine.now().await.unwrap();

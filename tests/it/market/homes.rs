@@ -117,11 +117,22 @@ async fn a_photograph_becomes_files_that_pages_show(db: TestDatabase) {
     assert_eq!(put(file[1..].to_vec()).await.status, 422);
     assert_eq!(put(file).await.status, 204);
     assert_eq!(send(house.request(Method::PUT, "/sandbox/uploads/forged.token").body("x")).await.status, 404);
+    // What is shown beside the thing itself changes its tag too, and the version in the tag still allows a change.
+    let path = format!("/properties/{home}");
+    let before = house.get(&path, host.token()).await.is(200).headers["etag"].to_str().unwrap().to_owned();
     let complete = format!("{images}/{}/complete", announced.text("/id"));
     house.post(&complete, other.token(), json!({})).await.refused(404, "not_found");
     assert_eq!(house.post(&complete, host.token(), json!({})).await.is(202).text("/status"), "processing");
     house.settle().await;
-    let shown = house.get(&format!("/properties/{home}"), None).await.is(200);
+    let known = authorized(house.request(Method::GET, &path), host.token()).header("if-none-match", &before);
+    let after = known.send().await.unwrap();
+    assert_eq!(after.status().as_u16(), 200, "another photograph is ready");
+    let tag = after.headers()["etag"].to_str().unwrap().to_owned();
+    let known = authorized(house.request(Method::GET, &path), host.token()).header("if-none-match", &tag);
+    assert_eq!(known.send().await.unwrap().status().as_u16(), 304);
+    house.patch(&path, &host, &before, json!({"title": "With a view"})).await.is(200);
+    house.patch(&path, &host, &tag, json!({"title": "Too late"})).await.refused(412, "stale");
+    let shown = house.get(&path, None).await.is(200);
     let photo = shown.body["photos"].as_array().unwrap().iter().find(|photo| photo["caption"] == "The view").unwrap();
     assert_eq!((&photo["status"], &photo["width"], &photo["height"]), (&json!("ready"), &json!(640), &json!(480)));
     assert!(!photo["variants"].as_array().unwrap().is_empty() && photo["blurhash"].is_string());

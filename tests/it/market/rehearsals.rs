@@ -54,7 +54,16 @@ async fn outside_the_sandbox_there_is_no_sandbox(db: TestDatabase) {
             seen += 1;
         }
     }
-    assert_eq!(seen, 4, "the sandbox is documented, wherever it is not");
+    assert_eq!(seen, 5, "the sandbox is documented, wherever it is not");
+    // Files are still taken, at an address that is no sandbox's.
+    let draft = house.post("/properties", host.token(), json!({"title": "A draft"})).await.is(201).text("/id");
+    let announce = json!({"content_type": "image/png", "bytes": 3});
+    let told = house.post(&format!("/properties/{draft}/images"), host.token(), announce).await.is(201);
+    let url = told.text("/upload/url");
+    let path = &url[url.find("/uploads/").unwrap()..];
+    assert!(!url.contains("sandbox"), "{url}");
+    send(house.request(Method::PUT, path).header("content-type", "image/png").body("abc")).await.is(204);
+
     let home = house.home(&host, instant()).await;
     let order = house.order(&home, (30, 2), "pm_card_ok").await;
     rehearse(&house, &guest, "sold_out", &order).await.refused(400, "invalid_header");

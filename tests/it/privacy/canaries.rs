@@ -21,7 +21,10 @@ pub(super) const PERSONAL: [(&str, &str); 14] = [
 ];
 
 /// What must not even be found there.
-pub(super) const PASSWORDS: [&str; 2] = ["zqpassword of the guest", "zqpassword that is wrong"];
+pub(super) const PASSWORDS: [&str; 3] = ["zqpassword of the guest", "zqpassword that is wrong", CARD];
+
+/// A card's number, given where a token belongs; as secret as a password.
+pub(super) const CARD: &str = "4000056655665556";
 
 /// Every text that a request can carry, and what is planted in it; a new one fails the test until somebody has judged it.
 pub(super) const JUDGED: &[(&str, &str)] = &[

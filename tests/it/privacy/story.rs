@@ -6,7 +6,7 @@ use harness::TestApp;
 use harness::app::Signed;
 use serde_json::{Value, json};
 
-use super::canaries::{PASSWORDS, home};
+use super::canaries::{CARD, PASSWORDS, home};
 use crate::bad_input::cast::PIXEL;
 use crate::bad_input::door::{Ask, Door};
 use crate::bad_input::examples::signature;
@@ -134,17 +134,24 @@ impl Teller {
         }
     }
 
-    async fn order(&mut self, guest: &Signed, home: &str, (days, card): (i64, &str)) -> (String, NaiveDate) {
+    async fn wish(&self, home: &str, (days, card): (i64, &str)) -> (Value, NaiveDate) {
         let check_in = self.house.app.engine.now().await.unwrap().date_naive() + TimeDelta::days(days);
         let order = json!({
             "property_id": home, "check_in": check_in, "check_out": check_in + TimeDelta::days(2), "guests": {"adults": 2},
             "payment_method": card, "client_reference": format!("Zqreference {days}"), "message": "Zqmessage: call me at +43987650123",
         });
+        (order, check_in)
+    }
+
+    async fn order(&mut self, guest: &Signed, home: &str, wanted: (i64, &str)) -> (String, NaiveDate) {
+        let (order, check_in) = self.wish(home, wanted).await;
         let booking = self.post("/bookings", Some(guest), order).await;
         (booking["id"].as_str().unwrap().to_owned(), check_in)
     }
 
     async fn stay(&mut self, host: &Signed, guest: &Signed, home: &str) {
+        let (naive, _) = self.wish(home, (10, CARD)).await;
+        self.refused(self.ask("POST", "/bookings", Some(guest)).with("idempotency-key", "naive").json(&naive)).await;
         let (stay, check_in) = self.order(guest, home, (10, "pm_card_action")).await;
         let payment = self.get("/payments", guest).await["data"][0].clone();
         let bank = payment["action_url"].as_str().unwrap();

@@ -54,6 +54,36 @@ async fn secrets_come_from_files_and_are_never_shown() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_secret_that_cannot_be_used_is_not_repeated() -> Result<()> {
+    for file in [
+        "[mail]\npassword = hunter2\n",
+        "[mail]\npassword = ['hunter2']\n",
+        "[redis]\nurl = \"redis://:hunter2@h\" x\n",
+        "[database]\nurl = { hunter2 = 'hunter2' }\n",
+    ] {
+        let installation = Installation::embedded()?;
+        fs::write(installation.place("innkeeper.toml"), file)?;
+        let refused = installation.run("config").await?;
+        assert_eq!(refused.code, Some(1), "{file}");
+        assert!(!format!("{refused:?}").contains("hunter2"), "{}", refused.complained);
+    }
+    for (variable, value) in [
+        ("INNKEEPER_DATABASE__URL", "postgres://u:hunter2@localhost:99999/db"),
+        ("INNKEEPER_DATABASE__URL", "postgres://u:hunter2@localhost:1/db?sslmode=hunter2"),
+        ("INNKEEPER_DATABASE__WRITE_CONNECTIONS", "hunter2"),
+        ("INNKEEPER_REDIS__URL", "redis:/hunter2"),
+    ] {
+        let installation = Installation::embedded()?.with(variable, value);
+        for command in ["up", "doctor"] {
+            let refused = installation.run(command).await?;
+            assert_eq!(refused.code, Some(1), "{variable} {value} {refused:?}");
+            assert!(!format!("{refused:?}").contains("hunter2"), "{} {}", refused.complained, refused.printed);
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_unknown_key_is_refused_by_its_name_wherever_it_stands() -> Result<()> {
     let installation = Installation::embedded()?;
     for (file, says) in [

@@ -1,5 +1,7 @@
 //! `innkeeper doctor`: what is ill, and how to mend it.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::Termination;
 
 use anyhow::Result;
@@ -41,9 +43,20 @@ async fn the_embedded_default_is_well_before_and_after_its_first_start() -> Resu
         assert_eq!(well.code, Some(0), "{}", well.printed);
         let found: Vec<_> =
             well.printed.lines().map(|line| line.split_whitespace().next().unwrap_or_default()).collect();
-        assert_eq!(found, ["well", "well", "without", "well", "well", "well"], "{}", well.printed);
+        assert_eq!(found, ["well", "well", "without", "well", "well", "well", "well", "well"], "{}", well.printed);
     }
     served.stop().await
+}
+
+#[tokio::test]
+async fn a_market_without_a_gateway_or_an_address_is_ill() -> Result<()> {
+    let installation = Installation::embedded()?.with("INNKEEPER_INSTALLATION__SANDBOX", "false");
+    fs::write(installation.place("key"), "07".repeat(32))?;
+    fs::set_permissions(installation.place("key"), fs::Permissions::from_mode(0o600))?;
+    let ill = installation.with("INNKEEPER_IDENTITY__KEY_FILE", "key").run("doctor").await?;
+    assert_ill(&ill, "gateway", "no real payment gateway", "installation.sandbox");
+    assert_ill(&ill, "address", "identity.public_url", "by which clients reach the API");
+    Ok(())
 }
 
 #[tokio::test]

@@ -13,6 +13,21 @@ pub(super) struct Written {
     pub(super) html: String,
 }
 
+/// Where letters can lead.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Places<'a> {
+    /// Our own API, which has a page for every link that only it can honour.
+    pub(super) api: &'a str,
+    /// The client that people use in a browser, if there is one: without it there is nothing to lead to.
+    pub(super) web: Option<&'a str>,
+}
+
+impl Places<'_> {
+    fn leads(&self, path: &str, label: &'static str) -> Option<Part> {
+        self.web.map(|web| Leads { to: format!("{web}{path}"), label })
+    }
+}
+
 /// A piece of a letter.
 enum Part {
     Says(String),
@@ -22,45 +37,44 @@ enum Part {
 use Part::{Leads, Says};
 
 /// Writes a letter. `token` is the secret of the link that proves an address; only that letter shows it.
-pub(super) fn render(message: &Message, facts: &Facts, site: &str, token: &str) -> Written {
+pub(super) fn render(message: &Message, facts: &Facts, places: Places<'_>, token: &str) -> Written {
     let (subject, mut parts) = match (&facts.stay, &facts.payout) {
-        (Some(stay), _) => of_a_stay(message, stay, facts, site),
+        (Some(stay), _) => of_a_stay(message, stay, facts, places),
         (None, Some((payout, amount, date))) => {
             let says =
                 format!("{amount} for your stays is on its way to your bank, as of {}.", date.format("%-d %B %Y"));
-            let leads = Leads { to: format!("{site}/payouts/{payout}"), label: "See the payout" };
-            (format!("{amount} is on its way to you"), vec![Says(says), leads])
+            let leads = places.leads(&format!("/payouts/{payout}"), "See the payout");
+            (format!("{amount} is on its way to you"), [Says(says)].into_iter().chain(leads).collect())
         }
-        (None, None) => of_an_account(message.letter, site, token),
+        (None, None) => of_an_account(message.letter, places, token),
     };
     parts.insert(0, Says(format!("Hello {},", facts.reader.name)));
     parts.push(Says("Innkeeper".to_owned()));
     Written { text: plain(&parts), html: html(&parts), subject }
 }
 
-fn of_an_account(letter: Letter, site: &str, token: &str) -> (String, Vec<Part>) {
+fn of_an_account(letter: Letter, places: Places<'_>, token: &str) -> (String, Vec<Part>) {
     match letter {
         Letter::VerifyEmail => {
             let says = "Please confirm that this address is yours. The link works once. If you did not ask for it, do nothing.";
-            let leads = Leads { to: format!("{site}/verify-email?token={token}"), label: "Confirm the address" };
+            let leads =
+                Leads { to: format!("{}/verify-email?token={token}", places.api), label: "Confirm the address" };
             ("Please confirm your address".to_owned(), vec![Says(says.to_owned()), leads])
         }
         Letter::AddressInUse => {
             let says = "Somebody, perhaps you, wanted to make an account with this address. It has one already: just log in. If it was not you, do nothing.";
-            let leads = Leads { to: format!("{site}/login"), label: "Log in" };
-            ("You have an account already".to_owned(), vec![Says(says.to_owned()), leads])
+            let leads = places.leads("/login", "Log in");
+            ("You have an account already".to_owned(), [Says(says.to_owned())].into_iter().chain(leads).collect())
         }
         _ => {
             let says = "Your account is ready: look for a place to stay, or offer your own.";
-            (
-                "Welcome to Innkeeper".to_owned(),
-                vec![Says(says.to_owned()), Leads { to: site.to_owned(), label: "Begin" }],
-            )
+            let leads = places.leads("", "Begin");
+            ("Welcome to Innkeeper".to_owned(), [Says(says.to_owned())].into_iter().chain(leads).collect())
         }
     }
 }
 
-fn of_a_stay(message: &Message, stay: &StayFacts, facts: &Facts, site: &str) -> (String, Vec<Part>) {
+fn of_a_stay(message: &Message, stay: &StayFacts, facts: &Facts, places: Places<'_>) -> (String, Vec<Part>) {
     let StayFacts { id, title, other, total, .. } = stay;
     let host = message.audience == Audience::Host;
     let (subject, says) = match message.letter {
@@ -121,7 +135,7 @@ fn of_a_stay(message: &Message, stay: &StayFacts, facts: &Facts, site: &str) -> 
     let mut parts = vec![Says(says)];
     let bank = facts.action_url.iter().filter(|_| message.letter == Letter::PaymentActionNeeded);
     parts.extend(bank.map(|url| Leads { to: url.clone(), label: "Confirm with your bank" }));
-    parts.push(Leads { to: format!("{site}/bookings/{id}"), label: "See the booking" });
+    parts.extend(places.leads(&format!("/bookings/{id}"), "See the booking"));
     (subject, parts)
 }
 
@@ -200,4 +214,23 @@ fn escaped(text: &str) -> String {
         }
     }
     safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_letter_leads_only_where_there_is_something() {
+        let letter = |web| of_an_account(Letter::AddressInUse, Places { api: "https://api.example", web }, "").1;
+        assert!(letter(None).iter().all(|part| matches!(part, Says(_))));
+        let to_web = |part: &Part| matches!(part, Leads { to, .. } if to == "https://www.example/login");
+        assert!(letter(Some("https://www.example")).iter().any(to_web));
+        let proof = of_an_account(Letter::VerifyEmail, Places { api: "https://api.example", web: None }, "abc").1;
+        assert!(
+            proof
+                .iter()
+                .any(|part| matches!(part, Leads { to, .. } if to == "https://api.example/verify-email?token=abc"))
+        );
+    }
 }

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::letters::render;
+use super::letters::{Places, render};
 use super::reading::read;
 use super::{Effect, Event, Mail, Refused};
 use crate::fault::outside;
@@ -19,13 +19,22 @@ use crate::fault::outside;
 pub struct Settings {
     /// Who writes, as `Name <address>` or an address alone.
     pub from: String,
-    /// Where links lead, without a slash at the end.
-    pub site: String,
+    /// Our own API as people reach it, without a slash at the end: the links that prove an address lead to a page of it.
+    pub api: String,
+    /// The client that people use in a browser, if there is one: all other links lead there.
+    pub web: Option<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { from: "Innkeeper <stay@innkeeper.localhost>".to_owned(), site: "http://localhost:8080".to_owned() }
+        let (from, api) = ("Innkeeper <stay@innkeeper.localhost>", "http://localhost:8080");
+        Self { from: from.to_owned(), api: api.to_owned(), web: None }
+    }
+}
+
+impl Settings {
+    fn places(&self) -> Places<'_> {
+        Places { api: &self.api, web: self.web.as_deref() }
     }
 }
 
@@ -48,7 +57,7 @@ impl Perform<Mail> for Post {
             return Ok(Event::Refused { why: Refused::NothingToSay });
         };
         let token = verification_token(&self.secret, cx.run());
-        let written = render(&cx.input, &facts, &self.settings.site, &token);
+        let written = render(&cx.input, &facts, self.settings.places(), &token);
         let mail = OutgoingMail {
             message_id: message_id(cx.run(), &self.settings.from),
             from: self.settings.from.clone(),

@@ -165,7 +165,30 @@ pub(crate) fn check_method(method: &str) -> Result<(), Error> {
     if method.is_empty() || method.len() > MAX_METHOD || !method.bytes().all(|b| b.is_ascii_graphic()) {
         return Err(Error::flaw("/payment_method", "invalid_value", "a token of the payment gateway"));
     }
+    if may_be_a_card(method) {
+        return Err(Error::flaw(
+            "/payment_method",
+            "card_number",
+            "a token of the payment gateway, never a card's number",
+        ));
+    }
     Ok(())
+}
+
+/// Whether a card's number may stand in it: 12 to 19 digits in a row (ISO/IEC 7812), separators or not, that pass the check of
+/// Luhn; or nothing but digits. Such a number must never reach a row of ours (PCI DSS 3.5).
+fn may_be_a_card(text: &str) -> bool {
+    let is_digit = |c: char| c.is_ascii_digit();
+    let in_a_row = text.split(|c| !is_digit(c) && !matches!(c, '-' | '.' | '_'));
+    let runs = in_a_row.map(|run| run.chars().filter_map(|c| c.to_digit(10)).collect::<Vec<_>>());
+    let is_number = |run: &Vec<u32>| (12..=19).contains(&run.len()) && passes_luhn(run);
+    text.chars().all(is_digit) || runs.into_iter().any(|run| is_number(&run))
+}
+
+fn passes_luhn(digits: &[u32]) -> bool {
+    let doubled = |digit: u32| if digit > 4 { digit * 2 - 9 } else { digit * 2 };
+    let weighed = |(place, digit): (usize, &u32)| if place % 2 == 1 { doubled(*digit) } else { *digit };
+    digits.iter().rev().enumerate().map(weighed).sum::<u32>().is_multiple_of(10)
 }
 
 async fn find(app: &App, guest: UserId, wish: &Wish) -> Result<Found, Error> {
@@ -292,5 +315,13 @@ mod tests {
         for wrong in ["", "4242 4242", "pm_\u{1}", &"x".repeat(201)] {
             assert!(matches!(check_method(wrong), Err(Error::Invalid(_))), "{wrong}");
         }
+        for card in
+            ["4242424242424242", "4242-4242-4242-4242", "card:5555.5555.5555.4444", "pm_378282246310005", "1234"]
+        {
+            assert!(matches!(check_method(card), Err(Error::Invalid(_))), "{card}");
+        }
+        // The gateways' own tokens have digits too.
+        assert!(check_method("pm_1NirD82eZvKYlo2CIvbtLWuY").is_ok());
+        assert!(check_method("8AC96375X42424217").is_ok());
     }
 }

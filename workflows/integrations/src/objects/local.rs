@@ -27,7 +27,7 @@ pub struct LocalObjects {
 }
 
 impl LocalObjects {
-    /// Opens the store, making its folders. Upload addresses start with `base_url` and are signed with `signing_secret`.
+    /// Opens the store, making its folders. Upload addresses are `base_url` with a token behind it, signed with `signing_secret`.
     pub fn open(root: &Path, base_url: &str, signing_secret: &SecretString) -> Result<Self, Error> {
         let folder = Folder { root: root.to_owned() };
         for part in [folder.objects(), folder.types(), folder.unfinished()] {
@@ -135,7 +135,7 @@ impl ObjectStore for LocalObjects {
         check(&request.key)?;
         Ok(UploadTarget {
             method: "PUT",
-            url: format!("{}/sandbox/uploads/{}", self.base_url, self.seal.token(request)),
+            url: format!("{}/{}", self.base_url, self.seal.token(request)),
             headers: vec![
                 ("content-type".to_owned(), request.content_type.clone()),
                 ("content-length".to_owned(), request.length.to_string()),

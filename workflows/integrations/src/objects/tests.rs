@@ -15,7 +15,7 @@ fn store() -> (LocalObjects, TempDir) {
 }
 
 fn handle_on(folder: &TempDir) -> LocalObjects {
-    LocalObjects::open(folder.path(), "http://127.0.0.1:1/", &"signing secret".into()).unwrap()
+    LocalObjects::open(folder.path(), "http://127.0.0.1:1/sandbox/uploads/", &"signing secret".into()).unwrap()
 }
 
 fn noon() -> Timestamp {
