@@ -68,7 +68,7 @@ impl Product {
             photos: Limits::default(),
         };
         let chores = Chores::new();
-        let registry = chores.scheduled(workflows::registry(reach));
+        let registry = chores.scheduled(workflows::registry(reach)).keep(&config.retention)?;
         let mut settings = Settings::new(&config.installation.name, process, role).rooms(rooms);
         settings.ring = wire.clone().map(|wire| Arc::new(RedisBell::new(wire)) as _);
         settings.observer = metrics.clone();

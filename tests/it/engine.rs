@@ -1,5 +1,6 @@
 //! The engine's promises, one test each, on both storages.
 
+mod archive;
 mod brakes;
 mod fences;
 mod limits;

@@ -15,6 +15,9 @@ use crate::booking::Terms;
 use crate::payment::Due;
 use crate::payout::Payable;
 
+/// How long whatever takes part in money is kept at least, in days: ten years, as the strictest of our tax offices wants its books.
+pub(crate) const BOOKS_DAYS: u32 = 3653;
+
 /// The kind under which the engine hands a movement of money to the poster.
 pub const LEDGER: &str = "ledger";
 

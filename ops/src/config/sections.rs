@@ -3,6 +3,7 @@
 use anyhow::{Context, Result, ensure};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use toml::Table;
 
@@ -32,6 +33,8 @@ pub(crate) struct Config {
     pub mail: Mail,
     /// How much is executed at once.
     pub worker: Worker,
+    /// How long finished runs are kept, by workflow.
+    pub retention: BTreeMap<String, engine::Kept>,
     /// What is logged.
     pub log: Log,
 }

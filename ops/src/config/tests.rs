@@ -79,3 +79,13 @@ fn production_refuses_to_start_without_its_key() {
     config.database.url = SecretString::from("mysql://x");
     assert!(config.check().is_err());
 }
+
+#[test]
+fn the_retention_of_a_workflow_can_be_set_from_the_file() {
+    let loaded = from("[retention.mail]\narchive_after_days = 7\npurge_after_days = \"never\"", &[]);
+    let retention = loaded.unwrap().config.retention;
+    assert_eq!(retention["mail"].archive_after_days.and_then(engine::After::days), Some(7));
+    assert_eq!(retention["mail"].purge_after_days, Some(engine::After::NEVER));
+    assert!(from("[retention.mail]\nkeep = 7", &[]).is_err());
+    assert!(from("[retention.mail]\npurge_after_days = \"soon\"", &[]).is_err());
+}

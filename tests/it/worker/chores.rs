@@ -119,7 +119,7 @@ async fn a_schedule_asks_for_chores(db: TestDatabase) -> Result<()> {
     answer(&db, "young", 71).await?;
     let Home { house, settings, .. } = home(&db, None).await?;
     let working = house.work(settings);
-    wait::until(MOMENT, "the schedules are known", async || (count(&db, "schedule_tick").await? == 5).then_some(()))
+    wait::until(MOMENT, "the schedules are known", async || (count(&db, "schedule_tick").await? == 7).then_some(()))
         .await?;
     let target = house.engine.now().await? + std::time::Duration::from_secs(3700);
     house.engine.advance_to(target, engine::Settling::Elsewhere(MOMENT)).await?;

@@ -18,12 +18,23 @@ pub enum Chore {
     ForgetMessages,
     /// What apalis keeps of plain jobs that are done.
     ForgetJobs,
+    /// Runs that finished long ago go to the archive; how long is their workflows' to say.
+    ArchiveRuns,
+    /// Archived runs whose time has come, and old ticks of schedules.
+    ForgetRuns,
 }
 
 impl Chore {
     /// Every chore.
-    pub const ALL: [Self; 5] =
-        [Self::ForgetAnswers, Self::ForgetVerifications, Self::ForgetSessions, Self::ForgetMessages, Self::ForgetJobs];
+    pub const ALL: [Self; 7] = [
+        Self::ForgetAnswers,
+        Self::ForgetVerifications,
+        Self::ForgetSessions,
+        Self::ForgetMessages,
+        Self::ForgetJobs,
+        Self::ArchiveRuns,
+        Self::ForgetRuns,
+    ];
 
     /// Its name in Redis, logs and metrics.
     #[must_use]
@@ -34,6 +45,8 @@ impl Chore {
             Self::ForgetSessions => "forget_sessions",
             Self::ForgetMessages => "forget_messages",
             Self::ForgetJobs => "forget_jobs",
+            Self::ArchiveRuns => "archive_runs",
+            Self::ForgetRuns => "forget_runs",
         }
     }
 
@@ -51,7 +64,8 @@ impl Chore {
             // Kept a little past their end, for whoever asks what became of them.
             Self::ForgetVerifications => 7 * DAY,
             Self::ForgetSessions | Self::ForgetMessages => 30 * DAY,
-            Self::ForgetJobs => 0,
+            // By measures of their own.
+            Self::ForgetJobs | Self::ArchiveRuns | Self::ForgetRuns => 0,
         })
     }
 
@@ -63,6 +77,8 @@ impl Chore {
             Self::ForgetSessions => "chore_forget_sessions",
             Self::ForgetMessages => "chore_forget_messages",
             Self::ForgetJobs => "chore_forget_jobs",
+            Self::ArchiveRuns => "chore_archive_runs",
+            Self::ForgetRuns => "chore_forget_runs",
         }
     }
 
@@ -74,6 +90,8 @@ impl Chore {
             Self::ForgetSessions => "0 27 * * * *",
             Self::ForgetMessages => "0 37 3 * * *",
             Self::ForgetJobs => "0 */10 * * * *",
+            Self::ArchiveRuns => "0 3/10 * * * *",
+            Self::ForgetRuns => "0 57 * * * *",
         }
     }
 }

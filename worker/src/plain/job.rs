@@ -9,6 +9,9 @@ use std::time::Duration;
 /// A chore that takes longer is left for the next tick.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// Runs that one tick archives or forgets at most; the next one goes on.
+const RUNS: u64 = 20_000;
+
 /// Does a chore. Whatever comes of it, there is nothing to retry: a schedule asks again.
 pub(crate) async fn carry_out(house: &House, chore: Chore) {
     let done = tokio::time::timeout(LIMIT, forget(house, chore)).await;
@@ -35,6 +38,8 @@ async fn forget(house: &House, chore: Chore) -> Result<u64, Box<dyn Error + Send
             Some(wire) => Line::new(wire.clone()).purge().await?,
             None => 0,
         },
+        Chore::ArchiveRuns => engine.archive(RUNS).await?,
+        Chore::ForgetRuns => engine.purge(RUNS).await?,
         _ => engine::detached(async move { delete(&engine, chore, before).await }).await?,
     })
 }
@@ -46,6 +51,6 @@ async fn delete(engine: &engine::Engine, chore: Chore, before: Timestamp) -> Res
         Chore::ForgetVerifications => store::users::forget_verifications_before(db, before).await,
         Chore::ForgetSessions => store::sessions::forget_before(db, before).await,
         Chore::ForgetMessages => store::inbox::forget_before(db, before).await,
-        Chore::ForgetJobs => Ok(0),
+        Chore::ForgetJobs | Chore::ArchiveRuns | Chore::ForgetRuns => Ok(0),
     }
 }

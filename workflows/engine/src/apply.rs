@@ -1,5 +1,6 @@
 //! The one commit: load and lock, decide, write, project. One run or sixty, the same way; the caller owns the transaction.
 
+use crate::archive;
 use crate::databases::{Trouble, trouble};
 use crate::decide::{Decided, Desk};
 use crate::engine::Core;
@@ -63,7 +64,13 @@ pub(crate) struct Applied {
 
 /// Takes the inputs in, in order, within the caller's transaction; `again` as [`Desk::decide`] has it.
 pub(crate) async fn apply(core: &Core, tx: &Tx, inputs: &[Input], again: bool) -> Result<Applied, Failure> {
-    let loaded = storage::load(&**tx, &Ask::about(inputs, again)).await?;
+    let ask = Ask::about(inputs, again);
+    let mut loaded = storage::load(&**tx, &ask).await?;
+    let archived = archive::called_for(&loaded, inputs);
+    if !archived.is_empty() {
+        archive::restore(&**tx, &archived).await?;
+        loaded = storage::load(&**tx, &ask).await?;
+    }
     core.clock.note(loaded.now.timestamp_micros() - loaded.real);
     let brakes = core.brakes.current(loaded.brakes);
     let desk = Desk { registry: &core.registry, hands: &core.hands, brakes: brakes.as_deref() };

@@ -42,6 +42,7 @@
 //! | runs start and tell each other once | `relay::children_are_started_and_answer_once` |
 //! | callers that hang up take nothing with them | `storm::a_storm_of_hang_ups_loses_nothing` |
 //! | a schedule's instant fires once in the cluster, missed ones by policy | `schedules::an_instant_fires_once_however_many_look`, `schedules::missed_instants_are_met_by_the_policy`, `schedules::another_process_fires_what_a_killed_one_had_begun` |
+//! | a finished run is archived whole, and a late fact brings it back | `archive::a_late_fact_brings_an_archived_run_back`, `archive::a_killed_round_leaves_every_run_whole` |
 //! | facts are sealed without gaps | `promises::facts_are_sealed_without_gaps_and_in_a_chain` |
 //!
 //! # What goes when
@@ -59,6 +60,7 @@
 #![warn(missing_docs)]
 
 mod apply;
+mod archive;
 mod attempt;
 mod bell;
 mod brake;
@@ -82,6 +84,7 @@ mod refusal;
 
 mod registry;
 mod replay;
+mod retention;
 mod schedule;
 mod sealer;
 mod step;
@@ -110,6 +113,7 @@ pub use policy::{DEFAULT_QUEUE, ENGINE_QUEUE, Lane, Policy, Priority, Queue};
 pub use refusal::{Conflict, Refusal};
 pub use registry::{PostFacts, Posted, Registry};
 pub use replay::Replay;
+pub use retention::{After, Kept, Never, Retention, RetentionError};
 pub use schedule::{CatchUp, Failing, Fire, Paused, Schedule, ScheduleError, ScheduleView, TickView};
 pub use sealer::Sealed;
 pub use step::{Armed, Fact, Scope, Spawn, Step, Tell};

@@ -46,6 +46,10 @@ pub trait Observe: Send + Sync + 'static {
     fn reclaimed(&self, _count: u64) {}
     /// A group had to be split because of one turn.
     fn split(&self) {}
+    /// Finished runs went to the archive.
+    fn archived(&self, _workflow: &str, _runs: u64) {}
+    /// The archive forgot runs.
+    fn purged(&self, _workflow: &str, _runs: u64) {}
     /// Facts were sealed.
     fn sealed(&self, _count: u64) {}
 }

@@ -105,6 +105,8 @@ pub struct RunView {
     pub finished: bool,
     /// Facts that found no place.
     pub unexpected: i32,
+    /// When it went to the archive, if it is there.
+    pub archived: Option<Timestamp>,
 }
 
 /// A turn as journalled.
@@ -178,7 +180,11 @@ pub struct Depth {
     pub oldest_us: i64,
 }
 
-const RUN: &str = "select id, workflow, key, parent, input, state, state_name, seq, cast(status as integer), unexpected from workflow_run";
+/// A run wherever it is kept: an archived one has its input and state in the archive.
+const RUN: &str =
+    "select id, r.workflow, key, parent, coalesce(a.input, r.input), coalesce(a.state, r.state), state_name, seq,
+  cast(status as integer), unexpected, a.archived_at
+  from workflow_run r left join workflow_archive a on a.run = r.id";
 
 fn run_view(row: &QueryResult) -> Result<RunView, DbErr> {
     Ok(RunView {
@@ -190,8 +196,9 @@ fn run_view(row: &QueryResult) -> Result<RunView, DbErr> {
         state: row.try_get_by_index(5)?,
         state_name: row.try_get_by_index(6)?,
         seq: row.try_get_by_index(7)?,
-        finished: row.try_get_by_index::<i32>(8)? == 1,
+        finished: row.try_get_by_index::<i32>(8)? != 0,
         unexpected: row.try_get_by_index(9)?,
+        archived: row.try_get_by_index::<Option<i64>>(10)?.map(instant),
     })
 }
 
@@ -289,7 +296,7 @@ impl Engine {
     /// When the database fails.
     pub async fn journal(&self, run: RunId) -> Result<Vec<TurnView>, DbErr> {
         let sql = "select seq, key, at, cast(verdict as integer), event, from_state, to_state, note, actor, request_id, attempts, last_error
-          from workflow_journal where run = $1 order by seq";
+          from (select * from workflow_journal where run = $1 union all select * from workflow_journal_archive where run = $1) j order by seq";
         query(&self.core.db.read, sql, vec![run.uuid().into()]).await?.iter().map(turn_view).collect()
     }
 
@@ -309,8 +316,9 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn parked(&self) -> Result<Vec<WorkView>, DbErr> {
-        let sql = format!("{WORK} where not_before = $1 order by due limit 1000");
-        query(&self.core.db.read, &sql, vec![PARKED.into()]).await?.iter().map(work_view).collect()
+        // Written out, so that the planner can tell that the partial index has them all.
+        let sql = format!("{WORK} where not_before = {PARKED} order by due limit 1000");
+        query(&self.core.db.read, &sql, vec![]).await?.iter().map(work_view).collect()
     }
 
     /// How much waits where.

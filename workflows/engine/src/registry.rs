@@ -2,8 +2,8 @@
 
 use crate::step::{encode, variant};
 use crate::{
-    Attempt, Changed, Conflict, Fact, Fault, Found, Lane, Limits, Party, Perform, Policy, Priority, Project,
-    ProjectError, Refusal, RunId, Scope, Spawn, Step, Tell, Timestamp, Tx, WorkId, Workflow,
+    Attempt, Changed, Conflict, Fact, Fault, Found, Kept, Lane, Limits, Party, Perform, Policy, Priority, Project,
+    ProjectError, Refusal, Retention, RetentionError, RunId, Scope, Spawn, Step, Tell, Timestamp, Tx, WorkId, Workflow,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -261,11 +261,18 @@ pub struct Registry {
     pub(crate) poster: Arc<dyn PostFacts>,
     pub(crate) schedules: Vec<crate::Schedule>,
     parties: Vec<Party>,
+    retentions: BTreeMap<&'static str, Retention>,
 }
 
 impl Default for Registry {
     fn default() -> Self {
-        Self { processes: BTreeMap::new(), poster: Arc::new(NoFacts), schedules: vec![], parties: vec![] }
+        Self {
+            processes: BTreeMap::new(),
+            poster: Arc::new(NoFacts),
+            schedules: vec![],
+            parties: vec![],
+            retentions: BTreeMap::new(),
+        }
     }
 }
 
@@ -285,6 +292,7 @@ impl Registry {
         let entry = Entry { performer, workflow: PhantomData::<fn() -> W> };
         let earlier = self.processes.insert(W::NAME, Arc::new(entry));
         assert!(earlier.is_none(), "two workflows are named {:?}", W::NAME);
+        self.retentions.insert(W::NAME, W::retention());
         self
     }
 
@@ -333,6 +341,24 @@ impl Registry {
     /// The party that effects in this queue call.
     pub(crate) fn party_of(&self, queue: &str) -> Option<&Party> {
         self.parties.iter().find(|party| party.queues.contains(&queue))
+    }
+
+    /// Keeps the finished runs of workflows as a configuration says.
+    ///
+    /// # Errors
+    /// When it names a workflow that is not registered, or demands what the law or the archive forbids.
+    pub fn keep<'a>(mut self, all: impl IntoIterator<Item = (&'a String, &'a Kept)>) -> Result<Self, RetentionError> {
+        for (workflow, kept) in all {
+            let unknown = || RetentionError::Unknown(workflow.clone());
+            let retention = self.retentions.get_mut(workflow.as_str()).ok_or_else(unknown)?;
+            *retention = retention.with(workflow, *kept)?;
+        }
+        Ok(self)
+    }
+
+    /// How long the finished runs of each workflow are kept.
+    pub fn retentions(&self) -> impl Iterator<Item = (&'static str, Retention)> + '_ {
+        self.retentions.iter().map(|(workflow, retention)| (*workflow, *retention))
     }
 
     pub(crate) fn get(&self, workflow: &str) -> Option<&Arc<dyn Process>> {

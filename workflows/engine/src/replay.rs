@@ -70,7 +70,7 @@ impl Engine {
         let db = &self.core.db.read;
         let sql = "select key, seq, at, cast(verdict as integer), event, from_state, to_state, note, cast(shape as integer), attempts,
             last_error, actor, on_behalf_of, request_id, trace, state_digest, hash
-          from workflow_journal where run = $1 order by seq";
+          from (select * from workflow_journal where run = $1 union all select * from workflow_journal_archive where run = $1) j order by seq";
         let rows = db.query_all_raw(statement(db.get_database_backend(), sql, vec![run.uuid().into()])).await?;
         rows.iter().map(|row| journal_row(run, row)).collect()
     }

@@ -1,6 +1,6 @@
 //! The author's view: three small traits. `Workflow` decides and is pure, `Perform` acts on the world, `Project` writes what people read.
 
-use crate::{Conflict, Fault, Lane, Policy, Refusal, RunId, Step, Timestamp, WorkId};
+use crate::{Conflict, Fault, Lane, Policy, Refusal, Retention, RunId, Step, Timestamp, WorkId};
 use serde::{Serialize, de::DeserializeOwned};
 use std::fmt::Debug;
 use std::future::Future;
@@ -65,6 +65,12 @@ pub trait Workflow: Sized + Clone + Debug + PartialEq + Send + Sync + 'static {
     /// Work of a lane is always claimed from the database, never by the commit that queues it: it starts a little later.
     fn lane(_input: &Self::Input, _effect: &Self::Effect) -> Option<Lane> {
         None
+    }
+
+    /// How long a finished run is kept, and where; a configuration may say otherwise.
+    #[must_use]
+    fn retention() -> Retention {
+        Retention::default()
     }
 
     /// The request's bytes, fixed with the turn that queued the effect, so that a later build repeats the same bytes.

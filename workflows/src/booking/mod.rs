@@ -29,7 +29,7 @@ pub use types::{
 };
 
 use domain::{BookingId, Timestamp};
-use engine::{Conflict, Refusal, RunId, Step, Workflow};
+use engine::{Conflict, Refusal, Retention, RunId, Step, Workflow};
 
 use crate::ledger;
 use crate::mail::Letter;
@@ -127,6 +127,10 @@ impl Workflow for Booking {
 
     fn elapsed(timer: Timer) -> Event {
         Event::Elapsed(timer)
+    }
+
+    fn retention() -> Retention {
+        Retention::by_law(ledger::BOOKS_DAYS)
     }
 
     fn is_final(state: &State) -> bool {

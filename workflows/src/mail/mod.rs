@@ -22,7 +22,7 @@ pub use perform::{Post, Settings, token_hash, verification_token};
 pub use types::{About, Audience, Effect, Event, Letter, Message, Refused, State, Timer};
 
 use domain::Timestamp;
-use engine::{Policy, Refusal, Step, Workflow};
+use engine::{Policy, Refusal, Retention, Step, Workflow};
 
 /// The process that delivers a letter.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +50,10 @@ impl Workflow for Mail {
 
     fn elapsed(timer: Timer) -> Event {
         match timer {}
+    }
+
+    fn retention() -> Retention {
+        Retention::default().purged_after(730)
     }
 
     fn is_final(state: &State) -> bool {

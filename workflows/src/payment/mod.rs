@@ -26,9 +26,9 @@ pub use perform::Cashier;
 pub use types::{Due, Effect, Event, Sight, State, Timer, Wish};
 
 use domain::Timestamp;
-use engine::{Policy, Refusal, RunId, Step, Workflow};
+use engine::{Policy, Refusal, Retention, RunId, Step, Workflow};
 
-use crate::booking;
+use crate::{booking, ledger};
 use steps::{authorized, back, captured, declined, refund, tell, void, voided};
 
 /// The process that pays for a booking.
@@ -126,6 +126,10 @@ impl Workflow for Payment {
 
     fn elapsed(Timer::WindowClosed: Timer) -> Event {
         Event::WindowClosed
+    }
+
+    fn retention() -> Retention {
+        Retention::by_law(ledger::BOOKS_DAYS)
     }
 
     fn is_final(state: &State) -> bool {

@@ -20,7 +20,7 @@ pub use daily::daily;
 pub use types::{Effect, Event, Payable, State, Timer};
 
 use domain::{PayoutId, Timestamp};
-use engine::{Policy, Refusal, RunId, Step, Workflow};
+use engine::{Policy, Refusal, Retention, RunId, Step, Workflow};
 
 use crate::ledger;
 use crate::mail::{About, Audience, Letter, Mail, Message};
@@ -67,6 +67,10 @@ impl Workflow for Payout {
 
     fn elapsed(timer: Timer) -> Event {
         match timer {}
+    }
+
+    fn retention() -> Retention {
+        Retention::by_law(ledger::BOOKS_DAYS)
     }
 
     fn is_final(state: &State) -> bool {

@@ -21,7 +21,7 @@ pub use types::{Effect, Event, File, Picture, State, Timer, Upload, file_key, up
 use std::time::Duration;
 
 use domain::{ImageId, Timestamp};
-use engine::{Policy, Refusal, RunId, Step, Workflow};
+use engine::{Policy, Refusal, Retention, RunId, Step, Workflow};
 
 /// The process that makes a photograph fit to be shown.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +59,10 @@ impl Workflow for Photo {
 
     fn elapsed(timer: Timer) -> Event {
         match timer {}
+    }
+
+    fn retention() -> Retention {
+        Retention::default().purged_after(730)
     }
 
     fn is_final(state: &State) -> bool {

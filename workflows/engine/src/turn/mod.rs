@@ -25,6 +25,13 @@ pub(crate) struct RunRow {
     pub(crate) head: Vec<u8>,
 }
 
+impl RunRow {
+    /// Whether this is the stub of an archived run: no state is empty text.
+    pub(crate) const fn is_archived(&self) -> bool {
+        self.state.is_empty()
+    }
+}
+
 /// A timer of the run that is due.
 #[derive(Clone, Debug)]
 pub(crate) struct DueTimer {
