@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use prometheus::core::Collector;
 use prometheus::{
     HistogramVec, IntCounterVec, IntGauge, TextEncoder, exponential_buckets, histogram_opts, opts,
     register_histogram_vec, register_int_counter_vec, register_int_gauge,
@@ -34,6 +35,12 @@ static SHED: LazyLock<IntCounterVec> = LazyLock::new(|| {
     let opts = opts!("innkeeper_http_shed_total", "Requests turned away to stay alive.");
     register_int_counter_vec!(opts, &["reason"]).expect(TWICE)
 });
+
+/// Every family of this module, also those that have counted nothing yet.
+#[must_use]
+pub fn families() -> [&'static dyn Collector; 4] {
+    [&*REQUESTS, &*DURATION, &*IN_FLIGHT, &*SHED]
+}
 
 /// Counts one request from its arrival until this is dropped, also when the client hangs up.
 pub(crate) struct Arrival;

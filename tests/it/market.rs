@@ -11,3 +11,4 @@ mod privacy;
 mod quotes;
 mod rehearsals;
 mod replays;
+mod traces;

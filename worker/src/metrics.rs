@@ -3,11 +3,14 @@
 //! Labels come from fixed lists (queues, workflows, effects, classes of failure), never from ids, so that the number of series is
 //! bounded by the code and not by the traffic.
 
+mod described;
 mod gather;
 mod series;
 
+pub use described::{Described, table};
+
 use crate::heart::LastBeat;
-use engine::{Ended, Observe, Tried};
+use engine::{Ended, News, Observe, Tried};
 use gather::Gathered;
 use prometheus::Registry;
 use series::Series;
@@ -28,6 +31,12 @@ impl Metrics {
     /// When the registry has series of these names already.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         Ok(Self { series: Series::register(registry)?, last_beat: LastBeat::default(), gathered: Gathered::default() })
+    }
+
+    /// What the series mean.
+    #[must_use]
+    pub fn described(&self) -> Vec<Described> {
+        self.series.described.clone()
     }
 
     pub(crate) fn last_beat(&self) -> LastBeat {
@@ -51,12 +60,18 @@ impl Observe for Metrics {
         self.series.commit_duration.observe(took.as_secs_f64());
     }
 
-    fn unexpected(&self, workflow: &str) {
-        self.series.unexpected.with_label_values(&[workflow]).inc();
+    fn news(&self, news: &News) {
+        let series = &self.series;
+        match news {
+            News::Started { workflow } => series.started.with_label_values(&[*workflow]).inc(),
+            News::Finished { workflow, state } => series.finished.with_label_values(&[*workflow, state]).inc(),
+            News::Turned { workflow, verdict } => series.turns.with_label_values(&[*workflow, *verdict]).inc(),
+            News::Repeated { workflow } => series.repeated.with_label_values(&[*workflow]).inc(),
+        }
     }
 
     fn tried(&self, tried: &Tried<'_>) {
-        let Tried { queue, workflow, effect, ended, waited, took } = *tried;
+        let Tried { queue, party, workflow, effect, ended, waited, took } = *tried;
         let outcome = match ended {
             Ended::Done => "done",
             Ended::Retried(_) => "retried",
@@ -67,6 +82,14 @@ impl Observe for Metrics {
         series.tries.with_label_values(&[workflow, effect, outcome]).inc();
         series.wait.with_label_values(&[queue]).observe(waited.as_secs_f64());
         series.duration.with_label_values(&[workflow, effect]).observe(took.as_secs_f64());
+        if let Some(party) = party {
+            let came_to = match ended {
+                Ended::Retried(class) | Ended::Parked(class) => class,
+                Ended::Done | Ended::Refused => "answered",
+            };
+            series.calls.with_label_values(&[party, came_to]).inc();
+            series.call_duration.with_label_values(&[party]).observe(took.as_secs_f64());
+        }
         match ended {
             Ended::Retried(class) => series.retries.with_label_values(&[queue, class]).inc(),
             Ended::Parked(class) => series.parked.with_label_values(&[queue, class]).inc(),
@@ -105,7 +128,7 @@ mod tests {
 
     fn tried(ended: Ended) -> Tried<'static> {
         let (waited, took) = (Duration::from_millis(3), Duration::from_millis(20));
-        Tried { queue: "mail", workflow: "mail", effect: "Deliver", ended, waited, took }
+        Tried { queue: "mail", party: Some("smtp"), workflow: "mail", effect: "Deliver", ended, waited, took }
     }
 
     #[test]
@@ -116,7 +139,10 @@ mod tests {
             metrics.tried(&tried(Ended::Parked("poison")));
             metrics.tried(&tried(Ended::Refused));
             metrics.committed(12, Duration::from_millis(2));
-            metrics.unexpected("payment");
+            metrics.news(&News::Started { workflow: "payment" });
+            metrics.news(&News::Turned { workflow: "payment", verdict: "unexpected" });
+            metrics.news(&News::Finished { workflow: "payment", state: "Voided".to_owned() });
+            metrics.news(&News::Repeated { workflow: "payment" });
         });
         for line in [
             r#"innkeeper_work_tries_total{effect="Deliver",outcome="done",workflow="mail"} 1"#,
@@ -126,7 +152,13 @@ mod tests {
             r#"innkeeper_work_wait_seconds_count{queue="mail"} 4"#,
             r#"innkeeper_work_duration_seconds_count{effect="Deliver",workflow="mail"} 4"#,
             "innkeeper_commit_turns_sum 12",
-            r#"innkeeper_facts_unexpected_total{workflow="payment"} 1"#,
+            r#"innkeeper_workflow_turns_total{verdict="unexpected",workflow="payment"} 1"#,
+            r#"innkeeper_workflow_started_total{workflow="payment"} 1"#,
+            r#"innkeeper_workflow_finished_total{state="Voided",workflow="payment"} 1"#,
+            r#"innkeeper_workflow_repeats_total{workflow="payment"} 1"#,
+            r#"innkeeper_party_calls_total{outcome="transient",party="smtp"} 1"#,
+            r#"innkeeper_party_calls_total{outcome="answered",party="smtp"} 2"#,
+            r#"innkeeper_party_call_duration_seconds_count{party="smtp"} 4"#,
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }

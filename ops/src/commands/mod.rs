@@ -3,6 +3,7 @@
 mod backup;
 mod clock;
 mod doctor;
+mod metrics;
 mod migrate;
 mod operator;
 mod queue;
@@ -50,6 +51,8 @@ enum Command {
     /// The people who look after the marketplace.
     #[command(subcommand)]
     Operator(operator::Operator),
+    /// What `/metrics` shows, as a table.
+    Metrics,
     /// Copy the embedded database, consistent at one instant, with the list of its objects.
     Backup(backup::Backup),
     /// The business clock of a sandbox.
@@ -87,6 +90,7 @@ async fn dispatch(command: Command, loaded: Loaded) -> Result<ExitCode> {
         Command::Migrate => migrate::run(config).await?,
         Command::Doctor => return doctor::run(config).await,
         Command::Config => show_config::run(&loaded)?,
+        Command::Metrics => print!("{}", metrics::page()?),
         Command::Operator(operator) => operator.run(config).await?,
         Command::Backup(backup) => backup.run(config).await?,
         Command::Clock(clock) => clock.run(config).await?,

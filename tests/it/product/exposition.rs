@@ -134,7 +134,7 @@ fn flaws_of_family(name: &str, family: &Family) -> Vec<String> {
         (!family.help.is_empty(), "has no HELP"),
         (KINDS.contains(&family.kind.as_str()), "has no TYPE"),
         (name.ends_with("_total") == counter, "is a counter or ends in _total, but not both"),
-        (!["_bucket", "_sum", "_count", "_info"].iter().any(|end| name.ends_with(end)), "has a reserved ending"),
+        (!["_bucket", "_sum", "_count"].iter().any(|end| name.ends_with(end)), "has a reserved ending"),
         (!words.iter().any(|word| KINDS.contains(word)), "has its type in its name"),
         (!words.iter().any(|word| NOT_BASE.contains(word)), "has a unit that is no base unit"),
         (
@@ -148,7 +148,7 @@ fn flaws_of_family(name: &str, family: &Family) -> Vec<String> {
 /// Labels are bounded by the code: no ids, no paths but templates.
 fn flaw_of_label(series: &str, (label, value): &(String, String)) -> Option<String> {
     let digits = value.chars().filter(char::is_ascii_digit).count();
-    let is_number = label == "le" || label == "status" || label == "quantile";
+    let is_number = ["le", "status", "quantile", "version"].contains(&label.as_str());
     let is_template = label != "route" || value == "unmatched" || value.starts_with('/');
     let flaw = match () {
         () if value.is_empty() => "is empty",

@@ -149,7 +149,7 @@ async fn a_fact_without_a_place_is_counted_however_it_came(db: TestDatabase) -> 
     given_up.note::<Messenger>(run(0), &odd, EventKey::webhook("p", "3"), &origin).await?;
     drop(given_up);
     let text = TextEncoder::new().encode_to_string(&registry.gather())?;
-    let line = r#"innkeeper_facts_unexpected_total{workflow="messenger"} 2"#;
+    let line = r#"innkeeper_workflow_turns_total{verdict="unexpected",workflow="messenger"} 2"#;
     assert!(text.contains(line), "{line} is not in\n{text}");
     Ok(())
 }

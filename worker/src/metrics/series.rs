@@ -1,10 +1,12 @@
 //! The series, one field each: name, help and labels in one place.
 
+use super::Described;
 use prometheus::core::Collector;
 use prometheus::{
     Error, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry,
 };
+use std::cell::RefCell;
 
 /// From a loopback answer to the longest time limit.
 const SECONDS: &[f64] = &[0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 30.0, 60.0];
@@ -21,7 +23,21 @@ pub(super) struct Series {
     pub(super) tries: IntCounterVec,
     pub(super) retries: IntCounterVec,
     pub(super) parked: IntCounterVec,
-    pub(super) unexpected: IntCounterVec,
+    pub(super) started: IntCounterVec,
+    pub(super) finished: IntCounterVec,
+    pub(super) turns: IntCounterVec,
+    pub(super) repeated: IntCounterVec,
+    pub(super) calls: IntCounterVec,
+    pub(super) call_duration: HistogramVec,
+    pub(super) circuit: IntGaugeVec,
+    pub(super) paused: IntGaugeVec,
+    pub(super) last_tick: GaugeVec,
+    pub(super) next_tick: GaugeVec,
+    pub(super) processes: IntGaugeVec,
+    pub(super) unsealed: IntGauge,
+    pub(super) idle_in_transaction: IntGauge,
+    pub(super) clock_skew: Gauge,
+    pub(super) build: IntGaugeVec,
     pub(super) rescued: IntCounter,
     pub(super) reclaimed: IntCounter,
     pub(super) commit_turns: Histogram,
@@ -36,15 +52,20 @@ pub(super) struct Series {
     pub(super) redis_up: IntGauge,
     pub(super) forgotten: IntCounterVec,
     pub(super) gather_failures: IntCounter,
+    pub(super) described: Vec<Described>,
 }
 
-/// Registers what it hands out.
-struct Desk<'a>(&'a Registry);
+/// Registers what it hands out, and remembers it.
+struct Desk<'a> {
+    registry: &'a Registry,
+    described: RefCell<Vec<Described>>,
+}
 
 impl Desk<'_> {
     fn with<C: Collector + Clone + 'static>(&self, made: Result<C, Error>) -> Result<C, Error> {
         let collector = made?;
-        self.0.register(Box::new(collector.clone()))?;
+        self.registry.register(Box::new(collector.clone()))?;
+        self.described.borrow_mut().extend(Described::of(&collector));
         Ok(collector)
     }
 
@@ -71,12 +92,24 @@ impl Desk<'_> {
 
 impl Series {
     pub(super) fn register(registry: &Registry) -> Result<Self, Error> {
-        let desk = Desk(registry);
+        let desk = Desk { registry, described: RefCell::default() };
         let wait =
             HistogramOpts::new("innkeeper_work_wait_seconds", "From the instant an effect was due to its claim.");
         let took = HistogramOpts::new("innkeeper_work_duration_seconds", "From an effect's claim to its conclusion.");
+        let called = HistogramOpts::new(
+            "innkeeper_party_call_duration_seconds",
+            "From an effect's claim to its conclusion, by outside party.",
+        );
+        let last_tick = Opts::new(
+            "innkeeper_schedule_last_tick_timestamp_seconds",
+            "The latest instant at which a schedule fired, on the business clock.",
+        );
+        let next_tick = Opts::new(
+            "innkeeper_schedule_next_tick_timestamp_seconds",
+            "The next instant at which a schedule fires, on the business clock.",
+        );
         let oldest = Opts::new("innkeeper_work_oldest_age_seconds", "Age of the oldest piece of work that is due.");
-        Ok(Self {
+        let mut series = Self {
             depth: desk.gauges(
                 "innkeeper_work_depth",
                 "Work by queue and standing: ready, scheduled, leased or parked.",
@@ -100,11 +133,49 @@ impl Series {
                 "Effects that were put aside for a person, by class of failure.",
                 &["queue", "class"],
             )?,
-            unexpected: desk.counters(
-                "innkeeper_facts_unexpected_total",
-                "Facts that found no place in their run.",
+            started: desk.counters("innkeeper_workflow_started_total", "Runs that began.", &["workflow"])?,
+            finished: desk.counters(
+                "innkeeper_workflow_finished_total",
+                "Runs that came to their end, by the state in which they did.",
+                &["workflow", "state"],
+            )?,
+            turns: desk.counters(
+                "innkeeper_workflow_turns_total",
+                "Turns by verdict: moved, ignored, or unexpected for a fact that found no place.",
+                &["workflow", "verdict"],
+            )?,
+            repeated: desk.counters(
+                "innkeeper_workflow_repeats_total",
+                "Events and starts that came again under their key and changed nothing.",
                 &["workflow"],
             )?,
+            calls: desk.counters(
+                "innkeeper_party_calls_total",
+                "Calls to outside parties: answered, or the class of failure.",
+                &["party", "outcome"],
+            )?,
+            call_duration: desk.histograms(called.buckets(SECONDS.to_vec()), &["party"])?,
+            circuit: desk.gauges(
+                "innkeeper_party_circuit",
+                "How an outside party is called: 0 as always, 1 on trial, 2 not at all for a while.",
+                &["party"],
+            )?,
+            paused: desk.gauges(
+                "innkeeper_paused",
+                "1 for every queue, workflow, outside party and schedule that is paused, 0 for one that was.",
+                &["kind", "name"],
+            )?,
+            last_tick: desk.with(GaugeVec::new(last_tick, &["schedule"]))?,
+            next_tick: desk.with(GaugeVec::new(next_tick, &["schedule"]))?,
+            processes: desk.gauges("innkeeper_processes", "Processes whose heartbeat is young, by role.", &["role"])?,
+            unsealed: desk.with(IntGauge::new("innkeeper_facts_unsealed", "Facts that wait for the sealer."))?,
+            idle_in_transaction: desk.with(IntGauge::new(
+                "innkeeper_database_idle_in_transaction",
+                "Connections to this database that have stood idle in a transaction for over 5 seconds.",
+            ))?,
+            clock_skew: desk
+                .with(Gauge::new("innkeeper_clock_skew_seconds", "This machine's clock ahead of the database's."))?,
+            build: desk.gauges("innkeeper_build_info", "Always 1; which build this is.", &["version"])?,
             rescued: desk
                 .counter("innkeeper_leases_rescued_total", "Leases of dead processes that were freed here.")?,
             reclaimed: desk.counter("innkeeper_leases_reclaimed_total", "Own leases that were lost on the way.")?,
@@ -146,7 +217,10 @@ impl Series {
             )?,
             gather_failures: desk
                 .counter("innkeeper_gather_failures_total", "Scrapes for which the database could not be asked.")?,
-        })
+            described: vec![],
+        };
+        series.described = desk.described.into_inner();
+        Ok(series)
     }
 
     /// Gives every family a series, so that a test sees all of them.
@@ -162,7 +236,16 @@ impl Series {
         for pairs in [&self.retries, &self.parked] {
             pairs.with_label_values(&["q", "c"]).inc();
         }
-        for single in [&self.unexpected, &self.restarts, &self.forgotten] {
+        for pairs in [&self.finished, &self.turns, &self.calls] {
+            pairs.with_label_values(&["w", "x"]).inc();
+        }
+        self.call_duration.with_label_values(&["p"]).observe(1.0);
+        self.circuit.with_label_values(&["p"]).set(1);
+        self.paused.with_label_values(&["queue", "q"]).set(1);
+        self.last_tick.with_label_values(&["s"]).set(1.0);
+        self.next_tick.with_label_values(&["s"]).set(1.0);
+        self.processes.with_label_values(&["api"]).set(1);
+        for single in [&self.started, &self.repeated, &self.restarts, &self.forgotten] {
             single.with_label_values(&["x"]).inc();
         }
     }

@@ -9,7 +9,7 @@ use crate::hands::Lease;
 use crate::storage::{self, Ask};
 use crate::turn::Spoiled;
 use crate::tx::TurnError;
-use crate::{Conflict, ProjectError, RunId, Tx};
+use crate::{Conflict, News, ProjectError, RunId, Tx};
 use sea_orm::DbErr;
 use std::collections::BTreeSet;
 
@@ -58,8 +58,8 @@ pub(crate) struct Applied {
     pub(crate) leases: Vec<Lease>,
     /// Queues with work that this process did not take itself.
     pub(crate) ring: BTreeSet<&'static str>,
-    /// The workflows whose runs kept a fact that found no place, once per fact.
-    pub(crate) unexpected: Vec<&'static str>,
+    /// What the commit will have made true.
+    pub(crate) news: Vec<News>,
 }
 
 /// Takes the inputs in, in order, within the caller's transaction; `again` as [`Desk::decide`] has it.
@@ -74,7 +74,7 @@ pub(crate) async fn apply(core: &Core, tx: &Tx, inputs: &[Input], again: bool) -
     core.clock.note(loaded.now.timestamp_micros() - loaded.real);
     let brakes = core.brakes.current(loaded.brakes);
     let desk = Desk { registry: &core.registry, hands: &core.hands, brakes: brakes.as_deref() };
-    let Decided { verdicts, batch, changed, takes, leases, ring, unexpected } = desk.decide(loaded, inputs, again)?;
+    let Decided { verdicts, batch, changed, takes, leases, ring, news } = desk.decide(loaded, inputs, again)?;
     if batch.queued.iter().any(|queued| queued.work.lane.is_some()) {
         // The next claim has to look for lanes.
         core.brakes.outdated();
@@ -89,7 +89,7 @@ pub(crate) async fn apply(core: &Core, tx: &Tx, inputs: &[Input], again: bool) -
         let process = core.registry.get(workflow).expect("a run moves only by a known workflow");
         process.project(tx, changed).await.map_err(|error| contested(error, takes))?;
     }
-    Ok(Applied { verdicts, leases, ring, unexpected })
+    Ok(Applied { verdicts, leases, ring, news })
 }
 
 /// A projection's failure: a conflict, when the step said that one is possible.

@@ -11,7 +11,7 @@ use crate::hands::{Fused, Hands, Lease, Room};
 use crate::registry::{RawChanged, Registry};
 use crate::storage::{Ask, Batch, Loaded, Queued};
 use crate::turn::{Draft, Mark, NewWork, Spoiled};
-use crate::{Moved, RunId, Timestamp, WorkId};
+use crate::{Moved, News, RunId, Timestamp, WorkId};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// What a process decides with: the workflows that its build knows, and the room it has for new work.
@@ -34,8 +34,8 @@ pub(crate) struct Decided {
     pub(crate) leases: Vec<Lease>,
     /// Queues with work that this process did not take itself.
     pub(crate) ring: BTreeSet<&'static str>,
-    /// The workflows whose runs kept a fact that found no place, once per fact.
-    pub(crate) unexpected: Vec<&'static str>,
+    /// What the commit will have made true.
+    pub(crate) news: Vec<News>,
 }
 
 impl Desk<'_> {
@@ -94,24 +94,19 @@ struct Group<'a> {
     /// Fenced work that is done although its run did not move (an event that came before, a child that exists).
     settled: Vec<WorkId>,
     seen_here: HashSet<(RunId, String)>,
-    unexpected: Vec<&'static str>,
+    news: Vec<News>,
 }
 
 impl<'a> Group<'a> {
     fn new(desk: Desk<'a>, loaded: Loaded, again: bool) -> Self {
-        Self {
-            desk,
-            loaded,
-            again,
-            drafts: BTreeMap::new(),
-            settled: vec![],
-            seen_here: HashSet::new(),
-            unexpected: vec![],
-        }
+        Self { desk, loaded, again, drafts: BTreeMap::new(), settled: vec![], seen_here: HashSet::new(), news: vec![] }
     }
 
     fn take(&mut self, input: &Input) -> Result<Verdict, Spoiled> {
         if let Some(verdict) = self.before(input) {
+            if matches!(verdict, Verdict::Duplicate) {
+                self.repeated(input);
+            }
             return Ok(verdict);
         }
         let verdict = match &input.what {
@@ -161,7 +156,11 @@ impl<'a> Group<'a> {
     fn start(&mut self, input: &Input) -> Result<Verdict, Spoiled> {
         let What::Start { workflow, .. } = &input.what else { unreachable!("only starts come here") };
         if self.drafts.contains_key(&input.run) || self.loaded.runs.contains_key(&input.run) {
-            return Ok(if self.again { self.ours(input.run) } else { Verdict::Duplicate });
+            if self.again {
+                return Ok(self.ours(input.run));
+            }
+            self.repeated(input);
+            return Ok(Verdict::Duplicate);
         }
         let Some(process) = self.desk.registry.get(workflow) else { return Ok(Verdict::NewerShape) };
         let draft = Draft::start(process.clone(), input, self.loaded.now)?;
@@ -188,9 +187,13 @@ impl<'a> Group<'a> {
         {
             let workflow = self.desk.registry.get(&draft.row.workflow).map_or("unknown", |process| process.name());
             tracing::error!(run.id = %moved.run, workflow, state = moved.state, "a fact found no place in its run; it is kept and the run is flagged");
-            self.unexpected.push(workflow);
         }
         Ok(verdict)
+    }
+
+    fn repeated(&mut self, input: &Input) {
+        let known = self.loaded.runs.get(&input.run).and_then(|run| self.desk.registry.get(&run.workflow));
+        self.news.push(News::Repeated { workflow: known.map_or("unknown", |process| process.name()) });
     }
 
     fn decided(mut self, verdicts: Vec<Verdict>) -> Decided {
@@ -204,7 +207,7 @@ impl<'a> Group<'a> {
             takes: self.drafts.values().find_map(|d| d.takes),
             leases: vec![],
             ring: BTreeSet::new(),
-            unexpected: self.unexpected,
+            news: self.news,
         };
         for draft in std::mem::take(&mut self.drafts).into_values() {
             decided.gather(draft, self.desk, (now, real));
@@ -214,8 +217,20 @@ impl<'a> Group<'a> {
 }
 
 impl Decided {
+    fn tell(&mut self, draft: &Draft) {
+        let workflow = draft.process.name();
+        if draft.born {
+            self.news.push(News::Started { workflow });
+        }
+        self.news.extend(draft.journal.iter().map(|turn| News::Turned { workflow, verdict: turn.mark.as_str() }));
+        if draft.ended {
+            self.news.push(News::Finished { workflow, state: draft.row.state_name.clone() });
+        }
+    }
+
     /// Gathers what a draft left behind, claiming new work at once where this process has room for it.
     fn gather(&mut self, mut draft: Draft, desk: Desk<'_>, (now, real): (Timestamp, i64)) {
+        self.tell(&draft);
         for work in draft.added.drain(..) {
             let room = desk.room(&work, now);
             let leased = room.is_some();

@@ -96,7 +96,8 @@ impl Engine {
         };
         let waited = (row.now - row.due).to_std().unwrap_or_default();
         let (queue, workflow, effect) = (row.queue.as_str(), row.workflow.as_str(), variant(&row.payload));
-        self.core.observer.tried(&Tried { queue, workflow, effect, ended, waited, took: began.elapsed() });
+        let party = self.core.registry.party_of(queue).map(|party| party.name);
+        self.core.observer.tried(&Tried { queue, party, workflow, effect, ended, waited, took: began.elapsed() });
         Ok(())
     }
 

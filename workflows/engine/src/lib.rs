@@ -93,6 +93,7 @@ mod storage;
 pub mod testkit;
 mod turn;
 mod tx;
+mod vitals;
 mod workflow;
 mod writer;
 
@@ -106,7 +107,7 @@ pub use event::{EventKey, Fence, Input, Manner, Moved, Origin, Verdict, What};
 pub use fault::Fault;
 pub use hands::{Hands, Lease};
 pub use id::{RunId, WorkId};
-pub use observe::{Ended, Observe, Tried, Unobserved};
+pub use observe::{Ended, News, Observe, Tried, Unobserved};
 pub use operate::{Depth, RunView, TurnView, WorkView};
 pub use party::{Limits, Party, Patience, Rate};
 pub use policy::{DEFAULT_QUEUE, ENGINE_QUEUE, Lane, Policy, Priority, Queue};
@@ -119,6 +120,7 @@ pub use sealer::Sealed;
 pub use step::{Armed, Fact, Scope, Spawn, Step, Tell};
 pub use storage::schema;
 pub use tx::{TurnError, Tx};
+pub use vitals::Vitals;
 pub use workflow::{Attempt, Changed, Found, Perform, Project, ProjectError, Value, Workflow};
 
 /// An instant on the business clock, in microseconds of UTC.

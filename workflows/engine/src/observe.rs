@@ -15,11 +15,42 @@ pub enum Ended {
     Refused,
 }
 
+/// Something that a commit made true.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum News {
+    /// A run began.
+    Started {
+        /// Its workflow.
+        workflow: &'static str,
+    },
+    /// A run took a turn: `moved`, `ignored`, or `unexpected` for a fact that found no place.
+    Turned {
+        /// Its workflow.
+        workflow: &'static str,
+        /// What became of the event.
+        verdict: &'static str,
+    },
+    /// A run came to its end.
+    Finished {
+        /// Its workflow.
+        workflow: &'static str,
+        /// The state in which it ended.
+        state: String,
+    },
+    /// An event or a start came again and changed nothing.
+    Repeated {
+        /// Its workflow, as far as it is known.
+        workflow: &'static str,
+    },
+}
+
 /// One try at an effect.
 #[derive(Clone, Copy, Debug)]
 pub struct Tried<'a> {
     /// The queue it waited in.
     pub queue: &'a str,
+    /// The outside party behind the queue, if there is one.
+    pub party: Option<&'static str>,
     /// Its workflow.
     pub workflow: &'a str,
     /// Its name.
@@ -36,8 +67,8 @@ pub struct Tried<'a> {
 pub trait Observe: Send + Sync + 'static {
     /// A commit of `turns` inputs took this long.
     fn committed(&self, _turns: usize, _took: Duration) {}
-    /// A fact found no place in its run.
-    fn unexpected(&self, _workflow: &str) {}
+    /// A commit made this true.
+    fn news(&self, _news: &News) {}
     /// A try at an effect ended.
     fn tried(&self, _tried: &Tried<'_>) {}
     /// Leases of dead processes were freed.

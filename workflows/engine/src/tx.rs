@@ -6,7 +6,7 @@ use crate::event::{EventKey, Input, Manner, Origin, Verdict, What};
 use crate::hands::Lease;
 use crate::step::encode;
 use crate::storage::real_clock;
-use crate::{Conflict, Moved, Refusal, RunId, Timestamp, Workflow, faults};
+use crate::{Conflict, Moved, News, Refusal, RunId, Timestamp, Workflow, faults};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr, Statement};
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -28,7 +28,7 @@ pub struct Tx {
 struct After {
     leases: Vec<Lease>,
     ring: BTreeSet<&'static str>,
-    unexpected: Vec<&'static str>,
+    news: Vec<News>,
 }
 
 /// Why a turn did not happen; the transaction must be dropped, except after a refusal that the caller can live with.
@@ -173,11 +173,11 @@ impl Tx {
 
     /// Keeps for after the commit what only a commit makes true, and hands back the verdicts.
     pub(crate) fn remember(&self, applied: Applied) -> Vec<Verdict> {
-        let Applied { verdicts, leases, ring, unexpected } = applied;
+        let Applied { verdicts, leases, ring, news } = applied;
         let mut after = self.after.lock().unwrap_or_else(PoisonError::into_inner);
         after.leases.extend(leases);
         after.ring.extend(ring);
-        after.unexpected.extend(unexpected);
+        after.news.extend(news);
         verdicts
     }
 
@@ -187,7 +187,7 @@ impl Tx {
     /// When the commit fails; after a lost connection its outcome is open, and the event keys tell on the next try.
     pub async fn commit(self) -> Result<(), DbErr> {
         let Self { inner, core, after } = self;
-        let After { leases, ring, unexpected } = after.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let After { leases, ring, news } = after.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (early, late) = leases.into_iter().partition::<Vec<_>, _>(|_| faults::planted("effect_before_commit"));
         if !early.is_empty() {
             early.into_iter().for_each(|lease| core.hands.deliver(lease));
@@ -199,7 +199,7 @@ impl Tx {
         faults::point("after_commit");
         late.into_iter().for_each(|lease| core.hands.deliver(lease));
         core.bell.ring(&ring);
-        unexpected.into_iter().for_each(|workflow| core.observer.unexpected(workflow));
+        news.iter().for_each(|news| core.observer.news(news));
         Ok(())
     }
 }

@@ -35,6 +35,8 @@ pub(crate) struct Draft {
     pub(crate) facts: Vec<Posted>,
     pub(crate) withdrawn: Vec<String>,
     pub(crate) replaced: Vec<String>,
+    /// The run came to its end here; a finished one that takes another fact does not end again.
+    pub(crate) ended: bool,
     /// The state's own timers in the database must go.
     pub(crate) left: bool,
     pub(crate) takes: Option<&'static str>,
@@ -62,6 +64,7 @@ impl Draft {
             facts: vec![],
             withdrawn: vec![],
             replaced: vec![],
+            ended: false,
             left: false,
             takes: None,
         }
@@ -211,6 +214,7 @@ impl Draft {
         }
         self.row.state = state;
         self.row.state_name = name;
+        self.ended |= is_final && !self.row.finished;
         self.row.finished = is_final;
     }
 

@@ -49,6 +49,17 @@ pub(crate) enum Mark {
     Unexpected = 2,
 }
 
+impl Mark {
+    /// The word for people.
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Moved => "moved",
+            Self::Ignored => "ignored",
+            Self::Unexpected => "unexpected",
+        }
+    }
+}
+
 /// One row of the journal.
 #[derive(Clone, Debug)]
 pub(crate) struct JournalRow {
