@@ -99,11 +99,14 @@ k as materialized (
   where not exists (select 1 from workflow_brake b where b.kind = 1 and b.name = k.workflow and b.paused_at is not null))";
 
 /// Leases what was taken, and returns all that its execution needs.
+///
+/// Rows are found again by their place: joined by their key, the planner believes that a claim may take a tenth of the table, and reads
+/// all of it for a hash (318 ms for 64 of 1,000,000 rows, against 3). A row that somebody moved in between is left for the next claim.
 const LEASE: &str = r"
 update workflow_work w
 set attempt = w.attempt + 1, holder = $7, not_before = $8, first_claimed_at = coalesce(w.first_claimed_at, c.real)
-from c, taken t join workflow_run r on r.id = t.run
-where w.run = t.run and w.seq = t.seq and w.n = t.n and w.not_before <= c.real + c.offset_us
+from c, workflow_run r
+where w.ctid = any(array(select t.place from taken t)) and w.not_before <= c.real + c.offset_us and r.id = w.run
 returning w.run, w.seq, w.n, w.kind, w.workflow, w.queue, w.payload, w.request, w.outcome, w.attempt, w.failures, w.first_claimed_at,
   w.error_class, w.trace, r.input, c.real + c.offset_us, c.real, w.due, w.priority::int4";
 
@@ -115,7 +118,7 @@ static CLAIM: LazyLock<String> = LazyLock::new(|| {
     let class = |nth: u8, room: &str| {
         format!(
             "select * from (
-              select w.run, w.seq, w.n from workflow_work w
+              select w.ctid as place from workflow_work w
               join workflow_run r on r.id = w.run
               join k on k.workflow = r.workflow and r.shape <= k.shape
               where w.queue = q.queue and w.priority = ($9::int2[])[{nth}] and w.lane is null and w.not_before <= c.real + c.offset_us
@@ -127,7 +130,7 @@ static CLAIM: LazyLock<String> = LazyLock::new(|| {
     format!(
         "with {OPEN},
         taken as materialized (
-          select t.run, t.seq, t.n from c, q
+          select t.place from c, q
           cross join lateral ({first} union all {second} union all {last} limit q.room) t)
         {LEASE}"
     )
@@ -148,12 +151,12 @@ static CLAIM_LANES: LazyLock<String> = LazyLock::new(|| {
           select l.queue, l.room, (select min(w.lane) from workflow_work w where w.queue = l.queue and w.lane > l.lane), l.n + 1
           from l where l.lane is not null and l.n < {LANES_AT_ONCE}),
         taken as materialized (
-          select d.run, d.seq, d.n from c, l
+          select d.place from c, l
           cross join lateral (
             select count(*) as busy from workflow_work b where b.queue = l.queue and b.lane = l.lane and b.not_before = $8) b
           cross join lateral (
-            select w.run, w.seq, w.n, w.priority, w.not_before, w.most, row_number() over (order by w.not_before) as nth from (
-              select w.* from workflow_work w
+            select w.place, w.priority, w.not_before, w.most, row_number() over (order by w.not_before) as nth from (
+              select w.ctid as place, w.priority, w.not_before, w.most from workflow_work w
               join workflow_run r on r.id = w.run
               join k on k.workflow = r.workflow and r.shape <= k.shape
               where w.queue = l.queue and w.lane = l.lane and w.not_before <= c.real + c.offset_us
