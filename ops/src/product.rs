@@ -69,6 +69,8 @@ impl Product {
         };
         let chores = Chores::new();
         let registry = chores.scheduled(workflows::registry(reach)).keep(&config.retention)?;
+        let parties = config.parties.named().into_iter();
+        let registry = parties.fold(registry, |registry, (party, manners)| registry.limited(party, manners.limits()));
         let mut settings = Settings::new(&config.installation.name, process, role).rooms(rooms);
         settings.ring = wire.clone().map(|wire| Arc::new(RedisBell::new(wire)) as _);
         settings.observer = metrics.clone();

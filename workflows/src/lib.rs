@@ -32,7 +32,7 @@ pub mod till;
 pub mod timers;
 pub mod uploads;
 
-pub use registry::{Reach, registry};
+pub use registry::{GATEWAY, MAIL, OBJECTS, Reach, registry};
 
 pub use app::{App, Asker, Parts, Ports, WallClock, machine_clock};
 pub use engine::{Conflict, Origin, Refusal};

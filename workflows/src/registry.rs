@@ -1,6 +1,6 @@
 //! Every process that this build knows, a line each.
 
-use engine::Registry;
+use engine::{Party, Registry};
 use integrations::images::Limits;
 use integrations::mail::SharedMailer;
 use integrations::objects::SharedObjectStore;
@@ -15,6 +15,13 @@ use crate::payment::{Cashier, Payment};
 use crate::payout::{Payout, daily};
 use crate::photo::{Darkroom, Photo};
 use crate::till;
+
+/// The payment gateway, as operators pause it and configurations limit it.
+pub const GATEWAY: &str = "gateway";
+/// The mail server.
+pub const MAIL: &str = "mail";
+/// The object store.
+pub const OBJECTS: &str = "objects";
 
 /// What the processes reach the outside by.
 #[derive(Clone)]
@@ -47,6 +54,9 @@ pub fn registry(reach: Reach) -> Registry {
         .register::<Payout>(cashier)
         .register::<Mail>(Post { mailer, reader, settings: letters, secret })
         .register::<Photo>(Darkroom { objects, limits: photos })
+        .party(Party::new(GATEWAY, &["payments"]))
+        .party(Party::new(MAIL, &["mail"]))
+        .party(Party::new(OBJECTS, &["photos"]))
         .facts(Poster)
         .schedule(daily(provider))
         .schedule(till::inbox())

@@ -1,10 +1,12 @@
 //! The sections. Those of a crate are its own; here are the ones that only the composition knows.
 
 use anyhow::{Context, Result, ensure};
+use engine::{Limits, Patience, Rate};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use toml::Table;
 
 /// Keys that name a file, as opposed to `…_FILE` variables that read one.
@@ -35,6 +37,8 @@ pub(crate) struct Config {
     pub worker: Worker,
     /// How long finished runs are kept, by workflow.
     pub retention: BTreeMap<String, engine::Kept>,
+    /// How fast outside parties are called, and when they are left alone.
+    pub parties: Parties,
     /// What is logged.
     pub log: Log,
 }
@@ -138,6 +142,34 @@ pub(crate) struct Worker {
     pub drain_seconds: u64,
 }
 
+/// The outside parties.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Parties {
+    /// The payment gateway.
+    pub gateway: Manners,
+    /// The mail server.
+    pub mail: Manners,
+    /// The object store.
+    pub objects: Manners,
+}
+
+/// How a party is called.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Manners {
+    /// Calls per second by all processes together; 0 sets no limit.
+    pub calls_per_second: f64,
+    /// Calls at once, when there were none for a while; counts only with a limit.
+    pub burst: u32,
+    /// Failures in a row after which it is left alone.
+    pub failures: i32,
+    /// For how long at first, in seconds; then one call finds out whether it answers, and after a failure it is twice as long.
+    pub rest_seconds: u64,
+    /// For how long at most, in seconds.
+    pub longest_rest_seconds: u64,
+}
+
 /// What is logged.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -187,6 +219,40 @@ impl Worker {
     }
 }
 
+impl Default for Manners {
+    fn default() -> Self {
+        let Patience { failures, rest, longest, .. } = Patience::default();
+        let (rest_seconds, longest_rest_seconds) = (rest.as_secs(), longest.as_secs());
+        Self { calls_per_second: 0.0, burst: 20, failures, rest_seconds, longest_rest_seconds }
+    }
+}
+
+impl Manners {
+    /// As the engine has it.
+    pub(crate) fn limits(self) -> Limits {
+        let Self { calls_per_second: per_second, burst, failures, rest_seconds, longest_rest_seconds } = self;
+        let (rest, longest) = (Duration::from_secs(rest_seconds), Duration::from_secs(longest_rest_seconds));
+        let rate = (per_second > 0.0).then_some(Rate { per_second, burst });
+        Limits { rate, patience: Patience { failures, rest, longest, ..Patience::default() } }
+    }
+
+    fn check(self, party: &str) -> Result<()> {
+        let Self { calls_per_second, burst, failures, .. } = self;
+        let fast = calls_per_second.is_finite() && calls_per_second >= 0.0;
+        ensure!(fast, "parties.{party}.calls_per_second is a number from 0 on, not {calls_per_second}");
+        ensure!(burst >= 1 && failures >= 1, "parties.{party}.burst and parties.{party}.failures are at least 1");
+        Ok(())
+    }
+}
+
+impl Parties {
+    /// Every party by its name in the registry.
+    pub(crate) fn named(self) -> [(&'static str, Manners); 3] {
+        let Self { gateway, mail, objects } = self;
+        [(workflows::GATEWAY, gateway), (workflows::MAIL, mail), (workflows::OBJECTS, objects)]
+    }
+}
+
 impl Default for Log {
     fn default() -> Self {
         Self { filter: "warn".to_owned(), json: false }
@@ -206,6 +272,7 @@ impl Config {
     /// Whether the values fit together.
     pub(super) fn check(&self) -> Result<()> {
         workflows::market::Market::try_from(self.market)?;
+        self.parties.named().into_iter().try_for_each(|(party, manners)| manners.check(party))?;
         let name = &self.installation.name;
         let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
         ensure!(plain && !name.is_empty(), "installation.name is lower-case letters, digits and hyphens, not {name:?}");

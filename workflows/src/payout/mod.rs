@@ -20,7 +20,7 @@ pub use daily::daily;
 pub use types::{Effect, Event, Payable, State, Timer};
 
 use domain::{PayoutId, Timestamp};
-use engine::{Policy, Refusal, Retention, RunId, Step, Workflow};
+use engine::{Policy, Priority, Refusal, Retention, RunId, Step, Workflow};
 
 use crate::ledger;
 use crate::mail::{About, Audience, Letter, Mail, Message};
@@ -78,7 +78,8 @@ impl Workflow for Payout {
     }
 
     fn policy(Effect::Send: &Effect) -> Policy {
-        Policy::on("payments").attempts(crate::payment::PATIENT)
+        // A day's payouts come all at once; a guest who is paying does not wait behind them.
+        Policy::on("payments").attempts(crate::payment::PATIENT).priority(Priority::Low)
     }
 
     fn request(payable: &Payable, Effect::Send: &Effect) -> Option<String> {
