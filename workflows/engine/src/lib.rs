@@ -54,9 +54,7 @@
 //!
 //! # Adding a workflow
 //!
-//! Write the four types (state, event, effect, timer), [`Workflow::on`] in the order of the happy path, [`Perform`] with one call per
-//! effect, [`Project`] as a function of state, and register it. Tests come with the kit behind the feature `testkit`: a script per
-//! ending, the table of states and events, every interleaving, and the golden files of everything that is persisted.
+//! The [`guide`] teaches it in half an hour, with a whole one to copy.
 #![warn(missing_docs)]
 
 mod apply;
@@ -73,6 +71,7 @@ mod event;
 mod execute;
 mod fault;
 pub mod faults;
+pub mod guide;
 mod hands;
 mod id;
 mod lease_keeping;
