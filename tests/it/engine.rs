@@ -3,6 +3,7 @@
 mod archive;
 mod brakes;
 mod fences;
+mod lamp;
 mod limits;
 mod lost_replies;
 mod outcomes;

@@ -1,7 +1,7 @@
 //! One worker at a time: claims, fences, rescue, and leases that were lost on the way.
 
 use super::toy::{Seat, State, Theatre, run, terms};
-use engine::{Origin, TurnError};
+use engine::{Ended, Origin, TurnError};
 use harness::{TestDatabase, on_both};
 use sea_orm::ConnectionTrait;
 use std::collections::HashSet;
@@ -32,11 +32,19 @@ async fn a_dead_processs_work_is_rescued_and_its_late_answer_refused(db: TestDat
     silence(&first, 1).await;
     assert_eq!(second.engine.rescue().await.unwrap(), 1);
     assert_eq!(second.engine.claim().await.unwrap(), 1);
-    second.engine.settle().await.unwrap();
-    assert_eq!(second.state(run(1)).await, State::Paid { receipt: "r1".into() });
-    // The first process wakes up and finishes what it had: the world sees one key, the run one outcome.
+    let taken_over = second.engine.hands().next().await.expect("the second process holds the work now");
+    // The first process wakes up and finishes what it had, while the second has not: only the fence can tell the two apart.
     first.engine.execute(lease).await;
-    assert_eq!(first.keys(run(1)).await, ["start", "fx:0:0"]);
+    assert_eq!(*first.ends.0.lock().unwrap(), [Ended::Refused]);
+    assert_eq!(second.state(run(1)).await, State::Held);
+    assert_eq!(second.keys(run(1)).await, ["start"]);
+    let work = second.engine.work_of(run(1)).await.unwrap();
+    assert_eq!((work[0].kind, work[0].standing, work[0].attempt), ("effect", "leased", 2));
+    second.engine.execute(taken_over).await;
+    assert_eq!(*second.ends.0.lock().unwrap(), [Ended::Done]);
+    assert_eq!(second.state(run(1)).await, State::Paid { receipt: "r1".into() });
+    // The world sees one key, the run one outcome.
+    assert_eq!(second.keys(run(1)).await, ["start", "fx:0:0"]);
     assert_eq!(first.office.sold.lock().unwrap().len(), 1);
 }
 

@@ -1,8 +1,9 @@
 //! Effects that go wrong: retried, looked up, given up, parked, resolved.
 
-use super::toy::{Event, Mood, Seat, State, Theatre, run, terms};
+use super::toy::{Event, JINXED, Mood, Seat, State, Theatre, run, terms};
 use engine::{EventKey, Origin, Settling, TurnError};
 use harness::{TestDatabase, on_both};
+use sea_orm::ConnectionTrait;
 
 async fn started(theatre: &Theatre) {
     theatre.engine.start::<Seat>(run(1), "k", &terms(1), Origin::default()).await.unwrap();
@@ -95,6 +96,79 @@ async fn a_panic_in_the_process_spoils_only_its_own_turn(db: TestDatabase) {
     assert_eq!(theatre.count("select count(*) from workflow_run where state_name = 'Paid'").await, 21);
 }
 
+async fn a_panic_in_the_projection_spoils_only_its_own_turn(db: TestDatabase) {
+    let theatre = Theatre::open(db).await;
+    let engine = &theatre.engine;
+    let start = |n: u128, seat: i64| async move {
+        engine.start::<Seat>(run(n), &format!("k{n}"), &terms(seat), Origin::default()).await
+    };
+    let good = (10..30u128).map(|n| start(n, i64::try_from(n).unwrap()));
+    let (good, bad) = futures::join!(futures::future::join_all(good), start(1, JINXED));
+    assert!(good.iter().all(Result::is_ok));
+    assert!(matches!(&bad, Err(TurnError::Storage(error)) if error.to_string().contains("planted")), "{bad:?}");
+    theatre.engine.settle().await.unwrap();
+    assert_eq!(theatre.count("select count(*) from workflow_run where state_name = 'Paid'").await, 20);
+    assert_eq!(theatre.count("select count(*) from workflow_run").await, 20, "what was spoilt left nothing behind");
+}
+
+async fn an_answer_whose_turn_fails_is_kept_and_nobody_is_asked_again(db: TestDatabase) {
+    let theatre = Theatre::open(db.clone()).await;
+    started(&theatre).await;
+    db.connection.execute_unprepared("alter table toy_seat rename to toy_seat_gone").await.unwrap();
+    theatre.engine.settle().await.unwrap();
+    let parked = theatre.engine.parked().await.unwrap();
+    assert_eq!(parked[0].error_class.as_deref(), Some("poison"));
+    assert_eq!(theatre.state(run(1)).await, State::Held);
+    assert_eq!(theatre.count("select count(*) from workflow_work where outcome like '%r1%'").await, 1);
+    db.connection.execute_unprepared("alter table toy_seat_gone rename to toy_seat").await.unwrap();
+    assert!(theatre.engine.retry(parked[0].work).await.unwrap());
+    theatre.engine.settle().await.unwrap();
+    assert_eq!(theatre.state(run(1)).await, State::Paid { receipt: "r1".into() });
+    let asked = (theatre.office.calls.lock().unwrap().len(), *theatre.office.looked_up.lock().unwrap());
+    assert_eq!(asked, (1, 0), "calls and look-ups");
+}
+
+/// Tries once, loses the reply, and says that this was so long ago.
+async fn tried_before(theatre: &Theatre, hours: i64) {
+    theatre.office.will(&[Mood::LostReply]);
+    *theatre.office.lost_its_books.lock().unwrap() = true;
+    started(theatre).await;
+    let lease = theatre.engine.hands().next().await.expect("the turn leased its effect to this process");
+    theatre.engine.execute(lease).await;
+    let past =
+        format!("update workflow_work set first_claimed_at = first_claimed_at - {hours} * 3600000000 where kind = 0");
+    theatre.db.connection.execute_unprepared(&past).await.unwrap();
+}
+
+async fn inside_the_safe_window_the_unknown_is_repeated_under_the_same_key(db: TestDatabase) {
+    let theatre = Theatre::open(db).await;
+    tried_before(&theatre, 19).await;
+    advance(&theatre, 60).await;
+    assert_eq!(theatre.state(run(1)).await, State::Paid { receipt: "r1".into() });
+    let calls = theatre.office.calls.lock().unwrap().clone();
+    assert_eq!(calls.len(), 2);
+    assert_eq!(calls[0], calls[1], "the party de-duplicates by the key, so it is the same");
+    assert_eq!(*theatre.office.looked_up.lock().unwrap(), 1, "it was asked first");
+}
+
+async fn past_the_safe_window_nothing_is_sent_that_was_not_looked_up(db: TestDatabase) {
+    let theatre = Theatre::open(db).await;
+    tried_before(&theatre, 21).await;
+    advance(&theatre, 60).await;
+    let parked = theatre.engine.parked().await.unwrap();
+    assert_eq!(parked[0].error_class.as_deref(), Some("unknown"));
+    // A person's retry is no licence to send it twice: the party is asked again, and cannot say.
+    assert!(theatre.engine.retry(parked[0].work).await.unwrap());
+    advance(&theatre, 60).await;
+    assert_eq!(theatre.engine.parked().await.unwrap().len(), 1);
+    assert_eq!(theatre.office.calls.lock().unwrap().len(), 1, "nothing was sent again");
+    *theatre.office.lost_its_books.lock().unwrap() = false;
+    assert!(theatre.engine.retry(parked[0].work).await.unwrap());
+    advance(&theatre, 60).await;
+    assert_eq!(theatre.state(run(1)).await, State::Paid { receipt: "r1".into() });
+    assert_eq!(theatre.office.calls.lock().unwrap().len(), 1, "it had happened: its books say so");
+}
+
 on_both!(
     a_definite_failure_is_tried_again_under_the_same_key_and_request,
     a_definite_failure_with_every_attempt_spent_lets_the_process_go_on,
@@ -102,4 +176,8 @@ on_both!(
     our_own_mistake_parks_and_a_person_retries,
     a_person_answers_for_parked_work,
     a_panic_in_the_process_spoils_only_its_own_turn,
+    a_panic_in_the_projection_spoils_only_its_own_turn,
+    an_answer_whose_turn_fails_is_kept_and_nobody_is_asked_again,
+    inside_the_safe_window_the_unknown_is_repeated_under_the_same_key,
+    past_the_safe_window_nothing_is_sent_that_was_not_looked_up,
 );

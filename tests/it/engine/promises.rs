@@ -116,6 +116,16 @@ async fn no_fact_disappears(db: TestDatabase) {
     assert_eq!(journal[2].note.as_deref(), Some("a greeting needs no answer"));
     // A finished run still takes facts.
     theatre.engine.settle().await.unwrap();
+    theatre.engine.send::<Seat>(id, &Event::GivenUp, EventKey::operator("1"), Origin::default()).await.unwrap();
+    let full = EventKey::webhook("office", "full");
+    theatre.engine.note::<Seat>(id, &Event::NoSeatLeft, full, Origin::default()).await.unwrap();
+    assert!(theatre.engine.run(id).await.unwrap().unwrap().finished);
+    let late = Event::Paid { receipt: "late".into() };
+    theatre.engine.note::<Seat>(id, &late, EventKey::webhook("office", "late"), Origin::default()).await.unwrap();
+    let last = theatre.engine.journal(id).await.unwrap().pop().unwrap();
+    assert_eq!((last.key.as_str(), last.verdict, last.to.as_str()), ("wh:office:late", "unexpected", "Lost"));
+    assert!(last.event.contains("late"), "{}", last.event);
+    assert_eq!(theatre.engine.run(id).await.unwrap().unwrap().unexpected, 2);
 }
 
 async fn the_clock_steps_from_due_instant_to_due_instant(db: TestDatabase) {

@@ -6,14 +6,17 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engine::{
-    Attempt, Changed, Conflict, Databases, Engine, Fact, Fault, Found, Perform, Policy, Pools, PostFacts, Posted,
-    Project, ProjectError, Refusal, Registry, RunId, Settings, Step, Timestamp, Tx, Workflow,
+    Attempt, Changed, Conflict, Databases, Ended, Engine, Fact, Fault, Found, Observe, Perform, Policy, Pools,
+    PostFacts, Posted, Project, ProjectError, Refusal, Registry, RunId, Settings, Step, Timestamp, Tried, Tx, Workflow,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use harness::{Backend, TestDatabase};
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 use serde::{Deserialize, Serialize};
+
+/// The seat whose rows cannot be written: the projection panics.
+pub(super) const JINXED: i64 = -13;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Seat;
@@ -120,6 +123,7 @@ impl Project<Tx> for Seat {
     async fn project(tx: &Tx, changed: &[Changed<Self>]) -> Result<(), ProjectError<DbErr>> {
         let backend = tx.get_database_backend();
         for one in changed {
+            assert!(one.input.seat != JINXED, "a planted panic in the projection");
             let holds = matches!(one.state, State::Held | State::Paid { .. });
             let id: sea_orm::Value = one.run.uuid().into();
             let clear = Statement::from_sql_and_values(backend, "delete from toy_seat where run = $1", [id.clone()]);
@@ -153,6 +157,8 @@ pub(super) struct BoxOffice {
     pub(super) sold: Arc<Mutex<HashMap<String, i64>>>,
     pub(super) calls: Arc<Mutex<Vec<Call>>>,
     pub looked_up: Arc<Mutex<usize>>,
+    /// Whether it has lost its books: it cannot say what became of a call.
+    pub(super) lost_its_books: Arc<Mutex<bool>>,
     moods: Arc<Mutex<Vec<Mood>>>,
 }
 
@@ -181,6 +187,9 @@ impl Perform<Seat> for BoxOffice {
 
     async fn look_up(&self, cx: &Attempt<Seat>, _effect: &Effect) -> Result<Found<Event>, Fault> {
         *self.looked_up.lock().unwrap() += 1;
+        if *self.lost_its_books.lock().unwrap() {
+            return Ok(Found::Unknown);
+        }
         Ok(match self.sold.lock().unwrap().get(&cx.key) {
             Some(seat) => Found::Done(Event::Paid { receipt: format!("r{seat}") }),
             None => Found::Absent,
@@ -199,9 +208,20 @@ impl PostFacts for Posts {
     }
 }
 
+/// Remembers how every try ended.
+#[derive(Clone, Default)]
+pub(super) struct Ends(pub(super) Arc<Mutex<Vec<Ended>>>);
+
+impl Observe for Ends {
+    fn tried(&self, tried: &Tried<'_>) {
+        self.0.lock().unwrap().push(tried.ended);
+    }
+}
+
 /// An engine over a test's database, with the toy and its world.
 pub(super) struct Theatre {
     pub(super) engine: Engine,
+    pub(super) ends: Ends,
     pub(super) office: BoxOffice,
     pub(super) posts: Posts,
     pub(super) db: TestDatabase,
@@ -216,13 +236,14 @@ impl Theatre {
 
     /// Another process's worth of engine over the same database and the same outside world.
     pub(super) async fn beside(db: &TestDatabase, office: BoxOffice, process: u128) -> Self {
-        let posts = Posts::default();
+        let (posts, ends) = (Posts::default(), Ends::default());
         let registry = Registry::new().register::<Seat>(office.clone()).facts(posts.clone());
-        let settings =
+        let mut settings =
             Settings::new("test", uuid::Uuid::from_u128(process), "test").rooms(&[("default", 64), ("engine", 64)]);
+        settings.observer = Arc::new(ends.clone());
         let engine = Engine::open(settings, connect(db).await, registry);
         engine.beat().await.unwrap();
-        Self { engine, office, posts, db: db.clone() }
+        Self { engine, ends, office, posts, db: db.clone() }
     }
 
     pub(super) async fn count(&self, sql: &str) -> i64 {

@@ -78,8 +78,8 @@ async fn a_panicking_effect_is_parked_and_the_worker_goes_on(db: TestDatabase) -
 }
 
 async fn a_silent_processs_work_is_done_by_others_and_its_late_answer_refused(db: TestDatabase) -> Result<()> {
-    let town = Town::open();
-    let silent = Plan::with_room(&town).open(&db).await?;
+    let (here, there) = (Town::open(), Town::closed());
+    let silent = Plan::with_room(&here).open(&db).await?;
     silent.engine.beat().await?;
     silent.send(0..1).await?;
     let lease = silent.engine.hands().next().await.expect("the turn leased its effect to this process");
@@ -91,15 +91,20 @@ async fn a_silent_processs_work_is_done_by_others_and_its_late_answer_refused(db
     let sql = format!("update workflow_process set beat_at = beat_at - 11000000 where id = {id}");
     assert_eq!(db.connection.execute_unprepared(&sql).await?.rows_affected(), 1);
 
-    let other = Plan::with_room(&town).open(&db).await?;
+    let other = Plan::with_room(&there).open(&db).await?;
     let mut settings = plainly();
     settings.pace.sweep = Duration::from_millis(50);
     let working = other.work(settings);
-    other.are_home(0..1).await?;
+    wait::until(MOMENT, "the other process is at it", async || (there.begun() == [1]).then_some(())).await?;
+    // The silent process answers while the other has not: nothing but the fence stands against it.
     silent.engine.execute(lease).await;
+    assert_eq!(other.state(0).await?, State::Running { errand: 1 }, "the late answer is no event");
+    let work = other.engine.work_of(run(0)).await?;
+    assert_eq!((work[0].standing, work[0].attempt), ("leased", 2), "and takes nothing from who holds the work");
+    there.open_the_gate();
+    other.are_home(0..1).await?;
     let keys: Vec<_> = other.engine.journal(run(0)).await?.into_iter().map(|turn| turn.key).collect();
-    assert_eq!(keys, ["start", "fx:0:0", "fx:1:0", "fx:2:0"], "the late answer is no event");
-    assert_eq!(other.state(0).await?, State::Home);
+    assert_eq!(keys, ["start", "fx:0:0", "fx:1:0", "fx:2:0"]);
     working.stop().await
 }
 

@@ -15,7 +15,7 @@
 //!
 //! # Promises, and the test that holds each
 //!
-//! The tests are in `tests/it/engine`, and run on PostgreSQL and SQLite.
+//! The tests are in `tests/it/engine` unless another place is named, and run on PostgreSQL and SQLite.
 //!
 //! | promise | test |
 //! |---|---|
@@ -25,8 +25,13 @@
 //! | due timers come before any event, at their own instants | `promises::due_timers_come_before_any_event` |
 //! | a conflict is an answer, to a person and to a fact | `promises::a_conflict_is_an_answer` |
 //! | no fact disappears | `promises::no_fact_disappears` |
+//! | timers of a state go with it, deadlines stay | `lamp::timers_of_a_state_go_with_it_and_those_of_the_run_stay` |
+//! | whatever is done again has the same name: keys, children, Message-IDs | `lamp::what_is_done_again_after_a_restore_has_the_same_names`, the units in `id` and in the mail workflow's `perform` |
 //! | one worker at a time, late ones refused | `fences::a_dead_processs_work_is_rescued_and_its_late_answer_refused` |
 //! | an unknown outcome is looked up before it is repeated | `outcomes::an_unknown_outcome_is_looked_up_before_it_is_repeated` |
+//! | past the safe window nothing is sent before it is looked up | `outcomes::past_the_safe_window_nothing_is_sent_that_was_not_looked_up`, `outcomes::inside_the_safe_window_the_unknown_is_repeated_under_the_same_key` |
+//! | a request's bytes are saved with the turn that asks for it | `lamp::a_later_build_repeats_the_bytes_that_were_saved` |
+//! | an answer once obtained is kept | `outcomes::an_answer_whose_turn_fails_is_kept_and_nobody_is_asked_again` |
 //! | exactly one layer retries, under one key and one request | `outcomes::a_definite_failure_is_tried_again_under_the_same_key_and_request` |
 //! | as often as its policy says, as far apart, and as patiently as it was asked | all of `retries` |
 //! | a lane's limit is never exceeded among attempts with a live lease | `limits::a_lane_is_never_wider_than_it_says` |
@@ -36,13 +41,15 @@
 //! | a pause holds from its commit on, in every process | `brakes::a_pause_holds_for_work_that_a_commit_would_lease` |
 //! | the urgent go first, and nobody starves | `limits::the_urgent_go_first`, `limits::nobody_starves` |
 //! | nothing is stuck silently; a person retries or answers | `outcomes::our_own_mistake_parks_and_a_person_retries`, `outcomes::a_person_answers_for_parked_work` |
-//! | poison is contained | `outcomes::a_panic_in_the_process_spoils_only_its_own_turn`, `fences::work_that_kills_its_process_every_time_is_parked` |
+//! | poison is contained | `outcomes::a_panic_in_the_process_spoils_only_its_own_turn`, `outcomes::a_panic_in_the_projection_spoils_only_its_own_turn`, `fences::work_that_kills_its_process_every_time_is_parked` |
 //! | code changes under live runs | `fences::a_run_of_a_newer_build_is_left_alone` |
 //! | replay is honest | `relay::every_run_replays_to_the_state_it_is_in` |
 //! | runs start and tell each other once | `relay::children_are_started_and_answer_once` |
 //! | callers that hang up take nothing with them | `storm::a_storm_of_hang_ups_loses_nothing` |
 //! | a schedule's instant fires once in the cluster, missed ones by policy | `schedules::an_instant_fires_once_however_many_look`, `schedules::missed_instants_are_met_by_the_policy`, `schedules::another_process_fires_what_a_killed_one_had_begun` |
 //! | a finished run is archived whole, and a late fact brings it back | `archive::a_late_fact_brings_an_archived_run_back`, `archive::a_killed_round_leaves_every_run_whole` |
+//! | Redis may be absent, die or be emptied | `worker/bells::a_redis_that_dies_is_emptied_and_comes_back_loses_nothing`, `product/apart::without_redis_everything_goes_on_and_readiness_says_so` |
+//! | a process whose code no longer yields ends itself | the units in the worker's `watchdog` |
 //! | facts are sealed without gaps | `promises::facts_are_sealed_without_gaps_and_in_a_chain` |
 //!
 //! # What goes when
