@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 /// What must never be found outside the rows that can be erased.
-pub(super) const PERSONAL: [(&str, &str); 14] = [
+pub(super) const PERSONAL: [(&str, &str); 15] = [
     ("the guest's e-mail address", "zqmail"),
     ("the host's e-mail address", "zqhostmail"),
     ("a mistyped e-mail address", "zqtypo"),
@@ -18,6 +18,7 @@ pub(super) const PERSONAL: [(&str, &str); 14] = [
     ("the home's town", "zqtown"),
     ("where exactly the home is", "7640434"),
     ("the name of the device", "zqagent"),
+    ("an idempotency key", "zqkey"),
 ];
 
 /// What must not even be found there.

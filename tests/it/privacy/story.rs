@@ -49,7 +49,7 @@ impl Teller {
 
     async fn post(&mut self, path: &str, who: Option<&Signed>, body: Value) -> Value {
         self.commands += 1;
-        let key = format!("command-{}", self.commands);
+        let key = format!("Zqkey of Anna Huber {}", self.commands);
         let done = self.door.done(self.ask("POST", path, who).with("idempotency-key", key).json(&body)).await;
         self.house.settle().await;
         done

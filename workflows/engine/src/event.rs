@@ -2,6 +2,7 @@
 
 use crate::{Timestamp, WorkId};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::fmt;
 
 /// The unique name of an event within its run. The same key twice is one event.
@@ -10,9 +11,13 @@ pub struct EventKey(String);
 
 impl EventKey {
     /// A person's command: one per caller, route and idempotency key.
+    ///
+    /// The idempotency key is the client's own text, and the journal is kept for ever: 128 bits of its hash stand for it.
     #[must_use]
     pub fn request(caller: &str, route: &str, idempotency_key: &str) -> Self {
-        Self(format!("req:{caller}:{route}:{idempotency_key}"))
+        let digest = Sha256::digest(idempotency_key);
+        let hash = digest[..16].iter().fold(String::with_capacity(32), |hash, byte| format!("{hash}{byte:02x}"));
+        Self(format!("req:{caller}:{route}:{hash}"))
     }
 
     /// An outside party's notification.
@@ -202,4 +207,17 @@ pub struct Moved {
     pub state: String,
     /// The fact found no place in the state and was kept as unexpected.
     pub unexpected: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::EventKey;
+
+    #[test]
+    fn a_clients_own_text_is_no_part_of_a_key_but_tells_two_keys_apart() {
+        let key = |text| EventKey::request("usr_1", "POST /bookings", text).to_string();
+        assert_eq!(key("Anna"), "req:usr_1:POST /bookings:bf4fccd616251b678c56b9cb7a46819b");
+        assert_eq!(key("Anna"), key("Anna"));
+        assert_ne!(key("Anna"), key("anna"));
+    }
 }
