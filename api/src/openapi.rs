@@ -51,7 +51,10 @@ pub(crate) fn complete(mut collected: OpenApi) -> Value {
     }
     let schema = json!({"$ref": format!("#/components/schemas/{}", ProblemBody::name())});
     document["components"]["responses"]["Problem"] = json!({"description": "It did not happen; `code` says why.", "content": {(problem::CONTENT_TYPE): {"schema": schema}}});
+    // Wherever it is served: a client takes it from the place where it found the document.
+    document["servers"] = json!([{"url": "/"}]);
     for (path, method, operation) in operations(&mut document) {
+        operation["operationId"] = operation_id(method, path).into();
         operation["responses"]["default"] = json!({"$ref": "#/components/responses/Problem"});
         if method == "post" {
             welcome_a_key(operation);
@@ -73,6 +76,15 @@ fn operations(document: &mut Value) -> impl Iterator<Item = (&String, &String, &
     let items = paths.filter_map(|(path, item)| Some((path, item.as_object_mut()?)));
     let all = items.flat_map(|(path, item)| item.iter_mut().map(move |(method, operation)| (path, method, operation)));
     all.filter(|(_, _, operation)| operation.get("responses").is_some())
+}
+
+/// The name that generated clients give the operation: the handler's own (`list`, `show`) is unique only within its group.
+fn operation_id(method: &str, path: &str) -> String {
+    let steps = path.split('/').filter(|step| !step.is_empty()).map(|step| {
+        let word = step.trim_matches(['{', '}', '.']).replace(['-', '.'], "_");
+        if step.starts_with('{') { format!("by_{word}") } else { word }
+    });
+    std::iter::once(method.to_owned()).chain(steps).collect::<Vec<_>>().join("_")
 }
 
 fn welcome_a_key(operation: &mut Value) {
@@ -97,4 +109,21 @@ fn entry(kind: &catalogue::Kind) -> Value {
         "retryable": kind.retryable,
         "meaning": kind.meaning,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::operation_id;
+
+    #[test]
+    fn an_operation_is_named_by_its_method_and_path() {
+        let named = [
+            ("get", "/bookings/{id}/timeline", "get_bookings_by_id_timeline"),
+            ("post", "/verify-email/resend", "post_verify_email_resend"),
+            ("get", "/.well-known/jwks.json", "get_well_known_jwks_json"),
+        ];
+        for (method, path, name) in named {
+            assert_eq!(operation_id(method, path), name);
+        }
+    }
 }

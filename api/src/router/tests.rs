@@ -1,6 +1,6 @@
 //! The document and the router say the same, and the document says enough.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -14,22 +14,67 @@ fn operations<'a>(document: &'a Value) -> Vec<(&'a str, &'a str, &'a Value)> {
     paths.iter().flat_map(each).collect()
 }
 
-/// The paths a router really has; axum tells them only in its debug form.
-fn routed(router: &axum::Router<Api>) -> BTreeSet<String> {
+/// The methods and paths a router really has; axum tells them only in its debug form.
+fn routed(router: &axum::Router<Api>) -> BTreeSet<(String, String)> {
     let shown = format!("{router:?}");
-    let paths = shown.split("paths: {").nth(1).unwrap().split('}').collect::<Vec<_>>().join("}");
-    let inside = paths.split("RouteId(").skip(1).filter_map(|entry| entry.split('"').nth(1));
-    inside.filter(|path| path.starts_with('/')).map(str::to_owned).collect()
+    let number = |entry: &str| entry.split(')').next().and_then(|number| number.parse::<usize>().ok());
+    let (routes, paths) = shown.split_once("paths: {").unwrap();
+    let paths = paths.split("RouteId(").skip(1).filter_map(|entry| Some((number(entry)?, entry.split('"').nth(1)?)));
+    // The fallback's own routes come after ours and count from zero again.
+    let paths = paths.filter(|(_, path)| path.starts_with('/')).collect::<Vec<_>>();
+    let paths: BTreeMap<usize, &str> = paths.into_iter().rev().collect();
+    let methods = routes.split("RouteId(").skip(1).flat_map(|entry| {
+        let path = number(entry).and_then(|number| paths.get(&number)).copied();
+        let taken = METHODS.iter().filter(|method| !entry.contains(&format!("{method}: None")));
+        path.into_iter().flat_map(move |path| taken.clone().map(move |method| ((*method).to_owned(), path.to_owned())))
+    });
+    methods.collect()
+}
+
+const METHODS: [&str; 8] = ["get", "head", "delete", "options", "patch", "post", "put", "trace"];
+
+#[test]
+fn the_routes_are_the_documents_operations() {
+    let (router, _) = endpoints::all().split_for_parts();
+    let document = document();
+    let documented = operations(&document).into_iter().map(|(path, method, _)| (method.to_owned(), path.to_owned()));
+    assert_eq!(routed(&router), documented.collect());
+    // The check can fail: an unregistered route is seen, and another method of a registered one.
+    let hello = async || "hello";
+    let smuggled = router.route("/debug", axum::routing::get(hello)).route("/bookings", axum::routing::delete(hello));
+    for (method, path) in [("get", "/debug"), ("delete", "/bookings")] {
+        assert!(routed(&smuggled).contains(&(method.to_owned(), path.to_owned())), "{method} {path}");
+    }
+}
+
+/// The variable that renews the committed document: `INNKEEPER_OPENAPI=write cargo test -p api the_document`.
+const WRITE: &str = "INNKEEPER_OPENAPI";
+
+/// A change of the interface is seen where it is reviewed; clients can be made from the file without running anything.
+#[test]
+fn the_document_is_the_committed_one() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json");
+    let now = format!("{}\n", serde_json::to_string_pretty(&document()).unwrap());
+    if std::env::var(WRITE).is_ok_and(|value| value == "write") {
+        std::fs::write(path, &now).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    let line = now.lines().zip(committed.lines()).position(|(now, committed)| now != committed);
+    assert!(now == committed, "api/openapi.json differs from line {line:?}; {WRITE}=write renews it");
 }
 
 #[test]
-fn the_routes_are_the_documents_paths() {
-    let (router, collected) = endpoints::all().split_for_parts();
-    let documented: BTreeSet<String> = collected.paths.paths.keys().cloned().collect();
-    assert_eq!(routed(&router), documented);
-    // The check can fail: an unregistered route is seen.
-    let smuggled = router.route("/debug", axum::routing::get(async || "hello"));
-    assert!(routed(&smuggled).contains("/debug"));
+fn every_operation_has_a_name_of_its_own() {
+    let document = document();
+    let all = operations(&document);
+    let names: BTreeSet<&str> =
+        all.iter().map(|(_, _, operation)| operation["operationId"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), all.len());
+    assert!(
+        names.iter().all(|name| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')),
+        "{names:?}"
+    );
+    assert_eq!(document["servers"][0]["url"], "/");
 }
 
 #[test]
