@@ -7,6 +7,7 @@ use crate::storage::{instant, real_clock, statement, work_id};
 use crate::tx::TurnError;
 use crate::{Fault, RunId, Timestamp, WorkId};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Value};
+use std::collections::HashMap;
 use uuid::Uuid;
 
 /// Business time in SQL.
@@ -288,6 +289,23 @@ impl Engine {
     /// When the database fails or this build cannot read the run.
     pub async fn read_state<W: crate::Workflow>(&self, run: RunId) -> Result<Option<(W::Input, W::State, i32)>, DbErr> {
         typed::<W>(self.run(run).await?)
+    }
+
+    /// The inputs of several runs, in one query; a run that does not exist is missing from the answer.
+    ///
+    /// # Errors
+    /// When the database fails or this build cannot read an input.
+    pub async fn inputs<W: crate::Workflow>(&self, runs: &[RunId]) -> Result<HashMap<RunId, W::Input>, DbErr> {
+        let places: Vec<String> = (1..=runs.len()).map(|n| format!("${n}")).collect();
+        let sql = format!("select id, input from workflow_run where id in ({})", places.join(", "));
+        let values = runs.iter().map(|run| run.uuid().into()).collect();
+        let read = |row: &QueryResult| {
+            let run = RunId::from_uuid(row.try_get_by_index(0)?);
+            let input: String = row.try_get_by_index(1)?;
+            let unreadable = |error| DbErr::Type(format!("run {run} cannot be read: {error}"));
+            Ok((run, serde_json::from_str(&input).map_err(unreadable)?))
+        };
+        query(&self.core.db.read, &sql, values).await?.iter().map(read).collect()
     }
 
     /// A run's turns, first to last.

@@ -1,7 +1,7 @@
 //! A booking as one of its parties sees it.
 
 use domain::cancellation::{Party, schedule};
-use domain::{BookingId, BookingStatus, RefundSchedule, Timestamp, UserId};
+use domain::{BookingId, BookingStatus, Phase, RefundSchedule, Timestamp, UserId};
 use engine::Tx;
 use sea_orm::ConnectionTrait;
 use store::bookings::{self, Booking as Row};
@@ -35,7 +35,7 @@ pub enum Side {
 /// A booking as one party sees it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Reservation {
-    /// The row.
+    /// The row, its phase by the calendar.
     pub row: Row,
     /// What was agreed.
     pub terms: Terms,
@@ -121,13 +121,34 @@ async fn complete(
         actions: actions(&terms, &state, who, now),
         schedule: schedule(&terms.offer, confirmed_at),
         title: property.map(|property| property.listing.title).unwrap_or_default(),
-        row,
+        row: dated(row, &terms, now),
         terms,
         state,
         who,
         payment,
         now,
     })
+}
+
+/// The booking with its phase as the calendar refines it, which the row does not follow: how a booking is shown everywhere.
+fn dated(row: Row, terms: &Terms, now: Timestamp) -> Row {
+    let Terms { windows, .. } = terms;
+    Row { phase: row.phase.on_dates(windows.check_in_at, windows.check_out_at, now), ..row }
+}
+
+/// The same for a whole page: only stays that are agreed go by the calendar.
+async fn all_dated(app: &App, mut rows: Vec<Row>) -> Result<Vec<Row>, Error> {
+    let agreed: Vec<_> = rows.iter().filter(|row| row.phase == Phase::Confirmed).map(|row| run_of(row.id)).collect();
+    if agreed.is_empty() {
+        return Ok(rows);
+    }
+    let (terms, now) = (app.engine.inputs::<Booking>(&agreed).await?, app.engine.now().await?);
+    for row in &mut rows {
+        if let Some(terms) = terms.get(&run_of(row.id)) {
+            *row = dated(row.clone(), terms, now);
+        }
+    }
+    Ok(rows)
 }
 
 /// A person's bookings, newest first.
@@ -140,11 +161,12 @@ pub async fn list(
     (side, status): (Side, Option<BookingStatus>),
     page: Page,
 ) -> Result<Vec<Row>, Error> {
-    Ok(match side {
+    let rows = match side {
         Side::Guest => bookings::list_of_guest(app.reader(), person, status, &page).await?,
         Side::Host => bookings::list_of_host(app.reader(), person, status, &page).await?,
         Side::Either => bookings::list_of_party(app.reader(), person, status, &page).await?,
-    })
+    };
+    all_dated(app, rows).await
 }
 
 /// The booking that a guest's own system calls so, if there is one.
@@ -152,5 +174,6 @@ pub async fn list(
 /// # Errors
 /// When the database fails.
 pub async fn called(app: &App, guest: UserId, reference: &str) -> Result<Vec<Row>, Error> {
-    Ok(bookings::by_client_reference(app.reader(), guest, reference).await?.into_iter().collect())
+    let row = bookings::by_client_reference(app.reader(), guest, reference).await?;
+    all_dated(app, row.into_iter().collect()).await
 }

@@ -238,11 +238,9 @@ impl Summary {
 
 impl From<&Reservation> for BookingView {
     fn from(reservation: &Reservation) -> Self {
-        let Reservation { row, terms, state, who, title, actions, schedule, payment, now } = reservation;
+        let Reservation { row, terms, state, who, title, actions, schedule, payment, now: _ } = reservation;
         let windows = &terms.windows;
         let mut summary = Summary::from(row.clone());
-        // By the calendar, which the row does not follow.
-        summary.phase = row.phase.on_dates(windows.check_in_at, windows.check_out_at, *now).as_str();
         summary.client_reference = summary.client_reference.filter(|_| *who != Party::Host);
         let paying = BookingPayment {
             id: state.payment(),
