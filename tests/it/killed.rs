@@ -19,6 +19,7 @@ mod monkey;
 mod oracle;
 mod planted;
 mod play;
+mod race;
 mod record;
 mod script;
 mod seat;

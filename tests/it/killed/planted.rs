@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::monkey::Chaos;
 use super::oracle::Wrong;
-use super::play::{Outcome, Play};
+use super::play::{Outcome, Play, Storage};
 use super::script::Measure;
 
 const SEEDS: [u64; 3] = [101, 102, 103];
@@ -41,6 +41,11 @@ const fn crowded(faults: &'static str) -> Play {
 #[test]
 fn a_night_without_its_key_is_found() {
     must_find(Wrong::Nights, crowded("no_night_key"));
+}
+
+#[test]
+fn a_night_without_its_key_is_found_on_sqlite_too() {
+    must_find(Wrong::Nights, Play { storage: Storage::Embedded, ..crowded("no_night_key") });
 }
 
 #[test]

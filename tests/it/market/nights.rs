@@ -1,4 +1,8 @@
-//! No night twice: many guests at once, through two processes, on both databases.
+//! No night twice: many guests at once, through two engines with connections of their own, on both databases.
+//!
+//! On PostgreSQL, `killed::race` runs it through two processes of the real binary. On SQLite one process owns the data folder, so two
+//! engines on one file are more than can ever occur. That the storm sees a missing key is shown twice: here without the key in the
+//! table, and by `killed::planted` with the planted bug `no_night_key`, on both storages.
 
 use std::collections::BTreeSet;
 
