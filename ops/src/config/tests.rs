@@ -71,6 +71,19 @@ fn a_secret_is_read_from_the_file_that_the_environment_names_and_never_shown() {
 }
 
 #[test]
+fn a_party_is_limited_as_the_file_says_and_not_at_all_by_zero() {
+    let file = "[parties.gateway]\ncalls_per_second = 25\nburst = 5\nfailures = 3\nrest_seconds = 7";
+    let parties = from(file, &[]).unwrap().config.parties;
+    let limits = parties.gateway.limits();
+    assert_eq!(limits.rate, Some(engine::Rate { per_second: 25.0, burst: 5 }));
+    assert_eq!((limits.patience.failures, limits.patience.rest.as_secs()), (3, 7));
+    assert_eq!(parties.mail.limits(), engine::Limits::default(), "the defaults are the engine's own");
+    let checked = |file: &str| from(file, &[]).and_then(|loaded| loaded.config.check());
+    assert!(checked("[parties.mail]\ncalls_per_second = -1").unwrap_err().to_string().contains("parties.mail"));
+    assert!(checked("[parties.mail]\nburst = 0").is_err());
+}
+
+#[test]
 fn production_refuses_to_start_without_its_key() {
     let mut config = Config::default();
     assert!(config.check().is_ok());

@@ -33,6 +33,9 @@ pub enum Target {
     /// Everything in a queue.
     Queue(String),
     /// Everything that runs of a workflow have queued: effects, timers, spawns and tells.
+    ///
+    /// A claim passes over its due work row by row, about a microsecond each: where a very long backlog has a queue to itself, pausing
+    /// the queue is cheaper.
     Workflow(String),
     /// Every call to an outside party.
     Party(String),

@@ -119,8 +119,8 @@ static CLAIM: LazyLock<String> = LazyLock::new(|| {
         format!(
             "select * from (
               select w.ctid as place from workflow_work w
-              join workflow_run r on r.id = w.run
-              join k on k.workflow = r.workflow and r.shape <= k.shape
+              join k on k.workflow = w.workflow
+              join workflow_run r on r.id = w.run and r.shape <= k.shape
               where w.queue = q.queue and w.priority = ($9::int2[])[{nth}] and w.lane is null and w.not_before <= c.real + c.offset_us
               order by w.not_before limit {room} for update of w skip locked) c{nth}"
         )
@@ -157,8 +157,8 @@ static CLAIM_LANES: LazyLock<String> = LazyLock::new(|| {
           cross join lateral (
             select w.place, w.priority, w.not_before, w.most, row_number() over (order by w.not_before) as nth from (
               select w.ctid as place, w.priority, w.not_before, w.most from workflow_work w
-              join workflow_run r on r.id = w.run
-              join k on k.workflow = r.workflow and r.shape <= k.shape
+              join k on k.workflow = w.workflow
+              join workflow_run r on r.id = w.run and r.shape <= k.shape
               where w.queue = l.queue and w.lane = l.lane and w.not_before <= c.real + c.offset_us
               order by w.not_before limit l.room) w) d
           where l.lane is not null and b.busy + d.nth <= d.most

@@ -95,7 +95,7 @@ fn taking(claim: &Claim) -> String {
     let class = |queue: usize, nth: usize, room: &str| {
         format!(
             "select * from (select w.run, w.seq, w.n from c, q join workflow_work w on w.queue = q.queue
-              join workflow_run r on r.id = w.run join k on k.workflow = r.workflow and r.shape <= k.shape
+              join k on k.workflow = w.workflow join workflow_run r on r.id = w.run and r.shape <= k.shape
               where q.nth = {queue} and w.priority = $5 ->> {nth} and w.lane is null and w.not_before <= c.real + c.offset_us
               order by w.not_before limit {room})"
         )
@@ -132,7 +132,7 @@ taken as (
     select w.run, w.seq, w.n, w.priority, w.not_before, w.most, b.leased,
       row_number() over (partition by b.lane order by w.not_before) as nth
     from busy b join workflow_work w on w.queue = b.queue and w.lane = b.lane and w.not_before <= b.until
-    join workflow_run r on r.id = w.run join k on k.workflow = r.workflow and r.shape <= k.shape)
+    join k on k.workflow = w.workflow join workflow_run r on r.id = w.run and r.shape <= k.shape)
   where leased + nth <= most order by priority, not_before limit ($1 ->> '$[0][2]'))";
 
 fn id(run: RunId) -> String {
