@@ -31,7 +31,7 @@ pub(crate) fn render(document: &Value) -> String {
     write!(
         page,
         "<p>{}</p><p>Version {}. ",
-        text(&document["info"]["description"]),
+        prose(&document["info"]["description"]),
         text(&document["info"]["version"])
     )
     .expect(INFALLIBLE);
@@ -40,7 +40,7 @@ pub(crate) fn render(document: &Value) -> String {
     for (tag, operations) in by_tag(document) {
         write!(page, "<h2>{}</h2>", escape(&tag)).expect(INFALLIBLE);
         for operation in operations {
-            show(&mut page, &operation);
+            show(&mut page, &operation, &document["components"]["responses"]);
         }
     }
     page.push_str("<h2 id=schemas>Schemas</h2>");
@@ -80,7 +80,7 @@ fn by_tag(document: &Value) -> std::collections::BTreeMap<String, Vec<Operation<
     tags
 }
 
-fn show(page: &mut String, Operation { method, path, body }: &Operation<'_>) {
+fn show(page: &mut String, Operation { method, path, body }: &Operation<'_>, answers: &Value) {
     let (method, path) = (escape(&method.to_uppercase()), escape(path));
     let summary = text(&body["summary"]);
     write!(
@@ -88,7 +88,7 @@ fn show(page: &mut String, Operation { method, path, body }: &Operation<'_>) {
         "<details><summary><b class=m>{method}</b> <code>{path}</code> <span class=dim>{summary}</span></summary>"
     )
     .expect(INFALLIBLE);
-    write!(page, "<p>{}</p>", text(&body["description"])).expect(INFALLIBLE);
+    write!(page, "<p>{}</p>", prose(&body["description"])).expect(INFALLIBLE);
     match list(&body["security"]) {
         [] => {}
         ways if ways.iter().any(|way| way.as_object().is_some_and(serde_json::Map::is_empty)) => {
@@ -101,7 +101,7 @@ fn show(page: &mut String, Operation { method, path, body }: &Operation<'_>) {
         for parameter in list(&body["parameters"]) {
             let must = if parameter["required"] == true { " <b>required</b>" } else { "" };
             let (name, place, about) =
-                (text(&parameter["name"]), text(&parameter["in"]), text(&parameter["description"]));
+                (text(&parameter["name"]), text(&parameter["in"]), prose(&parameter["description"]));
             write!(page, "<tr><td><code>{name}</code>{must}<td>{place}<td>{}<td>{about}", kind(&parameter["schema"]))
                 .expect(INFALLIBLE);
         }
@@ -111,19 +111,42 @@ fn show(page: &mut String, Operation { method, path, body }: &Operation<'_>) {
         write!(page, "<p>Takes <code>{}</code>: {}</p>", escape(media), kind(&content["schema"])).expect(INFALLIBLE);
     }
     page.push_str("<table><tr><th>Answer<th>Body<th>");
-    for (status, response) in entries(&body["responses"]) {
+    let (failures, answered): (Vec<_>, Vec<_>) =
+        entries(&body["responses"]).partition(|(_, response)| response.get("$ref").is_some());
+    for (status, response) in answered {
         let bodies: Vec<String> = entries(&response["content"]).map(|(_, content)| kind(&content["schema"])).collect();
-        let about = match response.get("$ref") {
-            Some(_) => "<a href=\"#problems\">A problem.</a>".to_owned(),
-            None => text(&response["description"]),
-        };
+        let about = prose(&response["description"]);
         write!(page, "<tr><td>{}<td>{}<td>{about}", escape(status), bodies.join(", ")).expect(INFALLIBLE);
+    }
+    // All problems look alike: one row says which there may be.
+    let failures: Vec<String> = failures.into_iter().filter_map(|(status, at)| failure(status, at, answers)).collect();
+    if !failures.is_empty() {
+        let failures = failures.join(" · ");
+        write!(page, "<tr><td>else<td><a href=\"#problems\">a problem</a><td>{failures}").expect(INFALLIBLE);
     }
     page.push_str("</table></details>");
 }
 
+/// The codes that can stand in the problem that this status refers to; nothing for "any other".
+fn failure(status: &str, refers: &Value, answers: &Value) -> Option<String> {
+    let name = refers["$ref"].as_str()?.rsplit('/').next()?;
+    status.parse::<u16>().ok()?;
+    Some(format!("{}: {}", escape(status), prose(&answers[name]["description"]).trim_end_matches('.')))
+}
+
+/// A text for people, in which backticks mark code.
+fn prose(value: &Value) -> String {
+    let text = text(value);
+    let parts: Vec<&str> = text.split('`').collect();
+    if parts.len().is_multiple_of(2) {
+        return text;
+    }
+    let part = |(n, part): (usize, &&str)| if n % 2 == 1 { format!("<code>{part}</code>") } else { (*part).to_owned() };
+    parts.iter().enumerate().map(part).collect()
+}
+
 fn fields(page: &mut String, schema: &Value) {
-    write!(page, "<p>{}</p>", text(&schema["description"])).expect(INFALLIBLE);
+    write!(page, "<p>{}</p>", prose(&schema["description"])).expect(INFALLIBLE);
     if schema.get("properties").is_none() {
         write!(page, "<p>{}</p>", kind(schema)).expect(INFALLIBLE);
         return;
@@ -136,7 +159,7 @@ fn fields(page: &mut String, schema: &Value) {
             Value::Null => String::new(),
             example => format!(" <span class=dim>e.g. <code>{}</code></span>", escape(&example.to_string())),
         };
-        let (name, about) = (escape(name), text(&field["description"]));
+        let (name, about) = (escape(name), prose(&field["description"]));
         write!(page, "<tr><td><code>{name}</code>{must}<td>{}<td>{about}{example}", kind(field)).expect(INFALLIBLE);
     }
     page.push_str("</table>");
@@ -171,7 +194,7 @@ fn kind(schema: &Value) -> String {
 fn problems(page: &mut String, catalogue: &Value) {
     page.push_str("<h2 id=problems>Problems</h2><table><tr><th>Code<th>Status<th>Repeat?<th>Meaning");
     for kind in list(catalogue) {
-        let (code, status, meaning) = (text(&kind["code"]), text(&kind["status"]), text(&kind["meaning"]));
+        let (code, status, meaning) = (text(&kind["code"]), text(&kind["status"]), prose(&kind["meaning"]));
         let repeat = if kind["retryable"] == true { "yes" } else { "" };
         write!(page, "<tr id=\"problem-{code}\"><td><code>{code}</code><td>{status}<td>{repeat}<td>{meaning}")
             .expect(INFALLIBLE);
@@ -210,5 +233,15 @@ mod tests {
             assert!(!found, "{outside} in {page}");
         }
         assert!(page.contains("<code>/a</code>") && page.contains("<b>required</b>"));
+    }
+
+    #[test]
+    fn problems_are_one_row_and_backticks_are_code() {
+        let page = render(&crate::document());
+        assert!(!page.contains("A problem."));
+        assert!(page.contains("409: <code>"), "a row lists the codes by status");
+        assert!(!page.replace("e.g. <code>", "").contains('`'), "a backtick is left");
+        assert_eq!(prose(&json!("see `a<b` and `c`")), "see <code>a&lt;b</code> and <code>c</code>");
+        assert_eq!(prose(&json!("one ` alone")), "one ` alone");
     }
 }
