@@ -38,7 +38,7 @@ const HEADERS: [(HeaderName, &str); 8] = [
     (header::CACHE_CONTROL, "no-store"),
 ];
 
-/// Probes are answered however busy we are: a full house must not look like a dead one.
+/// Probes are answered however busy we are and whatever version they name: a full house must not look like a dead one.
 const NEVER_TURNED_AWAY: [&str; 2] = ["/livez", "/readyz"];
 
 /// What the envelope needs to know.
@@ -92,12 +92,14 @@ async fn surround(State(envelope): State<Envelope>, mut request: Request, next: 
     let request_id = client.request_id.clone();
     request.extensions_mut().insert(client);
 
-    let answer = match version(request.headers()).and_then(|()| once::check(&method, request.headers())) {
+    let known = if NEVER_TURNED_AWAY.contains(&&*route) { Ok(()) } else { version(request.headers()) };
+    let answer = match known.and_then(|()| once::check(&method, request.headers())) {
         Ok(()) => envelope.admit(&route, request, next).instrument(span.clone()).await,
         Err(problem) => problem.into_response(),
     };
     let mut answer = span.in_scope(|| written_out(answer, &request_id, &path));
-    if method == Method::GET && answer.status() == StatusCode::OK {
+    // The framework takes the body of an answer to a HEAD away after this.
+    if matches!(method, Method::GET | Method::HEAD) && answer.status() == StatusCode::OK {
         answer = tagged(answer, &known_tags).await;
     }
     dress(answer.headers_mut(), &request_id);
@@ -143,7 +145,7 @@ fn foreign(status: StatusCode) -> Problem {
     })
 }
 
-/// Every complete answer to a GET has a strong tag; one the client knows already is not sent again.
+/// Every complete answer to a GET or a HEAD has a strong tag; one the client knows already is not sent again.
 async fn tagged(answer: Response, known: &etag::Known) -> Response {
     if answer.body().size_hint().exact().is_none() {
         return answer;

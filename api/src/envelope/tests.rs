@@ -74,6 +74,24 @@ async fn what_the_client_knows_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn a_head_tells_the_tag_that_a_get_would() {
+    let house = house();
+    let (_, headers, _) = ask(&house, get_of("/thing")).await;
+    let (status, head, body) = ask(&house, get_of("/thing").method("HEAD")).await;
+    assert_eq!((status.as_u16(), body.as_str()), (200, ""));
+    assert_eq!(head["etag"], headers["etag"]);
+    let asked = get_of("/thing").method("HEAD").header("if-none-match", &headers["etag"]);
+    assert_eq!(ask(&house, asked).await.0, StatusCode::NOT_MODIFIED);
+}
+
+#[tokio::test]
+async fn a_probe_is_answered_whatever_version_it_names() {
+    let house = house();
+    let (status, _, body) = ask(&house, get_of("/livez").header("api-version", "1999-01-01")).await;
+    assert_eq!((status.as_u16(), body.as_str()), (200, "alive"));
+}
+
+#[tokio::test]
 async fn every_answer_wears_the_same_headers() {
     let house = house();
     for path in ["/thing", "/panic/7", "/nowhere", "/livez"] {
