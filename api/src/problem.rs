@@ -190,9 +190,13 @@ impl From<Error> for Problem {
             }
             Error::Refused(refusal) => Self::refusal(refusal, &catalogue::CONFLICT),
             Error::Taken(conflict) => Self::new(&catalogue::DATES_UNAVAILABLE).because(conflict.detail),
-            Error::DatesUnavailable { detail, hold_ends } => Self::new(&catalogue::DATES_UNAVAILABLE)
-                .because(detail)
-                .saying("hold_expires_at", hold_ends.map(|until| until.to_rfc3339_opts(SecondsFormat::AutoSi, true))),
+            Error::DatesUnavailable { detail, hold_ends } => {
+                let problem = Self::new(&catalogue::DATES_UNAVAILABLE).because(detail);
+                match hold_ends.map(|until| until.to_rfc3339_opts(SecondsFormat::AutoSi, true)) {
+                    Some(until) => problem.saying("hold_expires_at", until),
+                    None => problem,
+                }
+            }
             Error::QuoteExpired(fresh) => Self::quote_expired(fresh.as_deref()),
             Error::PriceChanged(change) => Self::price_changed(&change),
             Error::Gone(refusal) => Self::refusal(refusal, &catalogue::GONE),

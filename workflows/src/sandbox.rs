@@ -39,15 +39,16 @@ pub async fn clock(app: &App) -> Result<Timestamp, Error> {
     Ok(app.engine.now().await?)
 }
 
-/// Moves the clock: to the next instant at which something is due, until that is done, and on; never back.
+/// Moves the clock: to the next instant at which something is due, until that is done, and on; never back. `place` is where the
+/// caller named the instant, for what is said of a wrong one.
 ///
 /// # Errors
 /// [`Error::NotFound`] outside the sandbox; an instant that is past, or too far away; [`Error::Busy`] when the work does not come to rest.
-pub async fn advance(app: &App, target: Timestamp) -> Result<Timestamp, Error> {
+pub async fn advance(app: &App, target: Timestamp, place: &'static str) -> Result<Timestamp, Error> {
     let settling = of(app)?.settling;
     let now = app.engine.now().await?;
     if target <= now || target > now + FARTHEST {
-        return Err(Error::flaw("", "out_of_range", "forward, and by at most 400 days at once"));
+        return Err(Error::flaw(place, "out_of_range", "forward, and by at most 400 days at once"));
     }
     let app = app.clone();
     let moved = engine::detached(async move { app.engine.advance_to(target, settling).await }).await;

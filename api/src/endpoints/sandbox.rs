@@ -88,9 +88,11 @@ async fn advance(
     let target = match (seconds, to) {
         (Some(seconds), None) => sandbox::clock(&app).await? + TimeDelta::seconds(seconds.into()),
         (None, Some(to)) => to,
-        _ => return Err(Error::flaw("/seconds", "contradiction", "either `seconds` or `to`").into()),
+        (None, None) => return Err(Error::flaw("/seconds", "missing", "either `seconds` or `to`").into()),
+        (Some(_), Some(_)) => return Err(Error::flaw("/to", "contradiction", "either `seconds` or `to`").into()),
     };
-    Ok(Json(ClockView { now: sandbox::advance(&app, target).await? }))
+    let place = if to.is_some() { "/to" } else { "/seconds" };
+    Ok(Json(ClockView { now: sandbox::advance(&app, target, place).await? }))
 }
 
 /// Send an announced file

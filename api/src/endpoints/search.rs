@@ -118,6 +118,11 @@ impl TryFrom<&Wish> for Wanted {
     type Error = Error;
 
     fn try_from(wish: &Wish) -> Result<Self, Error> {
+        for (name, text) in [("?city", &wish.city), ("?country", &wish.country), ("?kind", &wish.kind)] {
+            if text.as_ref().is_some_and(|text| text.trim().is_empty()) {
+                return Err(Error::flaw(name, "empty", "leave it out to find every one"));
+            }
+        }
         let area = match (wish.south, wish.west, wish.north, wish.east) {
             (None, None, None, None) => None,
             (Some(south), Some(west), Some(north), Some(east)) if south <= north => {

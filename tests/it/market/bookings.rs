@@ -14,6 +14,8 @@ on_both!(
     a_home_with_two_units_takes_two,
     guests_may_change_on_one_day,
     preparation_nights_are_one_shared_gap,
+    a_stay_is_in_the_same_phase_wherever_it_is_shown,
+    what_is_empty_or_backward_is_named_for_what_it_is,
 );
 
 /// What can be done, by name.
@@ -153,7 +155,8 @@ async fn a_home_with_two_units_takes_two(db: TestDatabase) {
     let order = house.order(&home, (30, 3), "pm_card_ok").await;
     let both = [house.book(&guest, order.clone()).await, house.book(&guest, order.clone()).await];
     assert_ne!(both[0], both[1]);
-    house.command("/bookings", &guest, order.clone()).await.refused(409, "dates_unavailable");
+    let refused = house.command("/bookings", &guest, order.clone()).await.refused(409, "dates_unavailable");
+    assert!(refused.body.get("hold_expires_at").is_none(), "nothing is held: {}", refused.body);
     let calendar = format!("/properties/{home}/availability?from={}", order["check_in"].as_str().unwrap());
     let night = house.get(&calendar, host.token()).await.is(200).body["nights"][0].clone();
     assert_eq!((&night["available"], night["taken"].as_array().unwrap().len()), (&json!(false), 2));
@@ -182,4 +185,41 @@ async fn preparation_nights_are_one_shared_gap(db: TestDatabase) {
     house.command("/bookings", &guest, too_near).await.refused(409, "dates_unavailable");
     let near_enough = house.order(&home, (34, 2), "pm_card_ok").await;
     house.book(&guest, near_enough).await;
+}
+
+async fn a_stay_is_in_the_same_phase_wherever_it_is_shown(db: TestDatabase) {
+    let house = TestApp::open(db).await;
+    let (host, guest) = (house.person("host@example.org").await, house.person("guest@example.org").await);
+    let home = house.home(&host, instant()).await;
+    let mut order = house.order(&home, (3, 2), "pm_card_ok").await;
+    order["client_reference"] = "mine".into();
+    let id = house.book(&guest, order).await;
+    let booking = house.booking(&guest, &id).await;
+    let mut seen = vec![booking["phase"].clone()];
+    for (instant, minutes) in [("check_in_at", 1), ("check_out_at", 1)] {
+        let instant: chrono::DateTime<chrono::Utc> = booking[instant].as_str().unwrap().parse().unwrap();
+        house.advance(instant + TimeDelta::minutes(minutes) - house.app.engine.now().await.unwrap()).await;
+        let alone = house.booking(&guest, &id).await["phase"].clone();
+        for list in ["/bookings", "/bookings?client_reference=mine", "/bookings?as=guest"] {
+            assert_eq!(house.get(list, guest.token()).await.is(200).body["data"][0]["phase"], alone, "{list}");
+        }
+        seen.push(alone);
+    }
+    assert_eq!(seen, ["confirmed", "in_stay", "completed"]);
+}
+
+async fn what_is_empty_or_backward_is_named_for_what_it_is(db: TestDatabase) {
+    let house = TestApp::open(db).await;
+    let both = json!({"seconds": 1, "to": "2999-01-01T00:00:00Z"});
+    let back = json!({"to": "2001-01-01T00:00:00Z"});
+    for (body, place, code) in
+        [(json!({}), "/seconds", "missing"), (both, "/to", "contradiction"), (back, "/to", "out_of_range")]
+    {
+        let refused = house.post("/sandbox/clock", None, body).await.is(422);
+        assert_eq!((refused.text("/errors/0/pointer"), refused.text("/errors/0/code")), (place.into(), code.into()));
+    }
+    for query in ["city=", "city=%20", "country=", "kind="] {
+        let refused = house.get(&format!("/search?{query}"), None).await.is(400);
+        assert_eq!(refused.text("/errors/0/code"), "empty", "{query}");
+    }
 }
