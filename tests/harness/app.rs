@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
-use engine::{Databases, Engine, Mirror, Pools, Settling};
+use engine::{Engine, Mirror, Settling};
 use integrations::images::Limits;
 use integrations::mail::{MailAnswer, Mailer, OutgoingMail};
 use integrations::objects::{LocalObjects, SharedObjectStore};
@@ -23,7 +23,7 @@ use workflows::identity::{Identity, KeyOfKeys};
 use workflows::sandbox::Sandbox;
 use workflows::{App, Parts, Ports, Reach, machine_clock};
 
-use crate::{Backend, TestDatabase};
+use crate::TestDatabase;
 
 /// A password that nobody guesses first.
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -93,7 +93,7 @@ impl TestApp {
     }
 
     async fn process(db: &TestDatabase, process: u128, folder: Arc<TempDir>, is_sandbox: bool) -> Self {
-        let databases = connect(db).await;
+        let databases = db.databases().await.expect("connections to the test's database");
         let (outbox, root) = (Outbox::default(), KeyOfKeys::from_bytes([7; 32]));
         let (listener, address) = listen().await;
         let clock = Mirror::default();
@@ -194,6 +194,16 @@ impl TestApp {
         Signed::from(self.post("/login", None, json!({"email": email, "password": PASSWORD})).await)
     }
 
+    /// Somebody who runs the marketplace.
+    pub async fn operator(&self, email: &str) -> Signed {
+        let person = self.person(email).await;
+        let id = self.get("/profile", person.token()).await.text("/id").parse().expect("an id");
+        let now = self.app.engine.now().await.expect("a clock");
+        let made = store::users::set_role(&self.db.connection, id, Some(store::Role::Operator), now).await;
+        assert!(made.expect("a row"), "the person is there");
+        person
+    }
+
     /// The token of the newest link that was sent to this address.
     pub fn link_token(&self, email: &str) -> String {
         let letters = self.outbox.to(email);
@@ -256,18 +266,6 @@ pub async fn send(request: RequestBuilder) -> Reply {
     let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).expect("JSON") };
     assert!(status != StatusCode::INTERNAL_SERVER_ERROR, "the product failed: {body}");
     Reply { status: status.as_u16(), headers, body }
-}
-
-async fn connect(db: &TestDatabase) -> Databases {
-    let pools = Pools { write: 6, read: 3, ..Pools::default() };
-    match db.backend {
-        Backend::Postgres => Databases::postgres(&db.url, pools).await,
-        Backend::Sqlite => {
-            let path = db.url.trim_start_matches("sqlite://").split('?').next().unwrap_or_default();
-            Databases::sqlite(Path::new(path), pools).await
-        }
-    }
-    .expect("connections to the test's database")
 }
 
 async fn sandbox(folder: &Path, address: SocketAddr, clock: Mirror) -> Sandbox {

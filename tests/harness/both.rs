@@ -33,7 +33,10 @@ pub fn run<T, F: Future<Output = T>>(backend: Backend, body: impl FnOnce(TestDat
     runtime.expect("threads can be started").block_on(async {
         let database = TestDatabase::fresh(backend).await.expect("a fresh database");
         let outcome = AssertUnwindSafe(body(database.clone())).catch_unwind().await;
+        let proven = if outcome.is_ok() { database.prove().await } else { Ok(()) };
         database.remove().await.expect("a test's database can be removed");
-        outcome.unwrap_or_else(|panic| resume_unwind(panic))
+        let outcome = outcome.unwrap_or_else(|panic| resume_unwind(panic));
+        proven.expect("every run that a test makes replays");
+        outcome
     })
 }

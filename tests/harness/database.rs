@@ -4,14 +4,17 @@ use std::env;
 use std::fmt;
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use engine::{Databases, Pools, Registry};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
+use crate::proof::Proof;
 use crate::servers::shared_postgres;
 
 /// Set to anything, it keeps the databases of tests and prints where they are.
@@ -45,6 +48,7 @@ pub struct TestDatabase {
     /// A connection for arranging and for asserting; the code under test opens its own by the address or takes this one.
     pub connection: DatabaseConnection,
     place: Arc<Place>,
+    proof: Proof,
 }
 
 /// Where a test's database is, for its removal.
@@ -61,7 +65,34 @@ impl TestDatabase {
             Backend::Sqlite => new_file().await?,
         };
         let connection = open(&url, connections(backend)).await?;
-        Ok(Self { backend, url, connection, place: Arc::new(place) })
+        Ok(Self { backend, url, connection, place: Arc::new(place), proof: Proof::default() })
+    }
+
+    /// Connections as a process of the product has them.
+    pub async fn databases(&self) -> Result<Databases> {
+        let pools = Pools { write: 6, read: 3, ..Pools::default() };
+        Ok(match self.backend {
+            Backend::Postgres => Databases::postgres(&self.url, pools).await?,
+            Backend::Sqlite => {
+                let path = self.url.trim_start_matches("sqlite://").split('?').next().unwrap_or_default();
+                Databases::sqlite(Path::new(path), pools).await?
+            }
+        })
+    }
+
+    /// Says by which processes the runs in here are proven once the test is over; the product's own need not be named.
+    pub fn proven_by(&self, registry: impl Fn() -> Registry + Send + 'static) {
+        self.proof.by(registry);
+    }
+
+    /// Says that this test spoils journals on purpose.
+    pub fn is_forged(&self) {
+        self.proof.give_up();
+    }
+
+    /// Replays every run that the test made: a journal that does not hold, or that nobody can judge, is a failure of the test.
+    pub async fn prove(&self) -> Result<()> {
+        self.proof.check(self).await
     }
 
     /// Removes the database, whoever still holds a connection to it, unless it is to be kept for a look.

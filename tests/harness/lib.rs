@@ -16,6 +16,7 @@ pub mod dump;
 pub mod market;
 pub mod picture;
 pub mod program;
+mod proof;
 pub mod proxy;
 pub mod servers;
 pub mod wait;

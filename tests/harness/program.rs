@@ -27,6 +27,11 @@ pub struct Program {
 }
 
 impl Program {
+    /// Runs it to its end on this thread: for the end of a test, where nothing can be awaited any more.
+    pub fn run_here(mut self) -> std::io::Result<std::process::Output> {
+        self.command.output()
+    }
+
     /// The product, as the environment names it or as cargo builds it now.
     pub fn innkeeper() -> Result<Self> {
         static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();

@@ -2,6 +2,7 @@
 
 mod archive;
 mod brakes;
+mod evolution;
 mod fences;
 mod lamp;
 mod limits;

@@ -19,8 +19,11 @@ pub mod ledger;
 pub mod letterbox;
 pub mod mail;
 pub mod market;
+pub mod operating;
 pub mod payment;
 pub mod payout;
+#[cfg(test)]
+mod persisted;
 pub mod photo;
 pub mod quoting;
 mod registry;
@@ -32,7 +35,7 @@ pub mod till;
 pub mod timers;
 pub mod uploads;
 
-pub use registry::{GATEWAY, MAIL, OBJECTS, Reach, registry};
+pub use registry::{GATEWAY, MAIL, OBJECTS, Reach, onlookers, registry};
 
 pub use app::{App, Asker, Parts, Ports, WallClock, machine_clock};
 pub use engine::{Conflict, Origin, Refusal};

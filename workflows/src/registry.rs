@@ -1,5 +1,6 @@
 //! Every process that this build knows, a line each.
 
+use domain::Provider;
 use engine::{Party, Registry};
 use integrations::images::Limits;
 use integrations::mail::SharedMailer;
@@ -47,13 +48,38 @@ pub struct Reach {
 pub fn registry(reach: Reach) -> Registry {
     let Reach { gateway, mailer, objects, reader, letters, secret, photos } = reach;
     let provider = gateway.provider().parse().expect("the ledger has an account for every gateway of ours");
-    let cashier = Cashier { gateway };
+    let hands = Hands {
+        cashier: Cashier { gateway },
+        post: Post { mailer, reader, settings: letters, secret },
+        darkroom: Darkroom { objects, limits: photos },
+    };
+    processes(provider, Some(hands))
+}
+
+/// The same processes without hands: for whoever looks, decides or proves, and calls nobody outside.
+#[must_use]
+pub fn onlookers(provider: Provider) -> Registry {
+    processes(provider, None)
+}
+
+/// Who carries out the effects.
+struct Hands {
+    cashier: Cashier,
+    post: Post,
+    darkroom: Darkroom,
+}
+
+fn processes(provider: Provider, hands: Option<Hands>) -> Registry {
+    let (cashier, post, darkroom) = match hands {
+        Some(Hands { cashier, post, darkroom }) => (Some(cashier), Some(post), Some(darkroom)),
+        None => (None, None, None),
+    };
     Registry::new()
         .register::<Booking>(NoHands)
         .register::<Payment>(cashier.clone())
         .register::<Payout>(cashier)
-        .register::<Mail>(Post { mailer, reader, settings: letters, secret })
-        .register::<Photo>(Darkroom { objects, limits: photos })
+        .register::<Mail>(post)
+        .register::<Photo>(darkroom)
         .party(Party::new(GATEWAY, &["payments"]))
         .party(Party::new(MAIL, &["mail"]))
         .party(Party::new(OBJECTS, &["photos"]))

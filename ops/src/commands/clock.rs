@@ -27,7 +27,7 @@ pub(crate) enum Clock {
 impl Clock {
     pub(crate) async fn run(self, config: &Config) -> Result<()> {
         let db = connect::existing(config).await?;
-        let settings = Settings::new(&config.installation.name, super::workflow::stranger(), "clock");
+        let settings = Settings::new(&config.installation.name, super::look::stranger(), "clock");
         let engine = Engine::open(settings, db, Registry::new());
         let now = engine.now().await.context("read the business clock")?;
         match self {
@@ -53,14 +53,7 @@ fn target(text: &str, now: Timestamp) -> Option<Timestamp> {
     if let Ok(instant) = text.parse() {
         return Some(instant);
     }
-    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let seconds = match unit {
-        "m" => 60,
-        "h" => 3600,
-        "d" => 86_400,
-        _ => return None,
-    };
-    Some(now + Duration::from_secs(number.parse::<u64>().ok()?.checked_mul(seconds)?))
+    super::span::parse(text).map(|span| now + span)
 }
 
 #[cfg(test)]

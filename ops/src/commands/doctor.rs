@@ -119,7 +119,7 @@ async fn redis(config: &Config) -> Finding {
         return Finding::Without("not configured: processes find each other's work by asking the database".into());
     };
     let look = async {
-        let wire = worker::Wire::open(url, &config.installation.name, super::workflow::stranger())?;
+        let wire = worker::Wire::open(url, &config.installation.name, super::look::stranger())?;
         tokio::time::timeout(PATIENCE, wire.ping()).await.context("no answer in time")?.context("ask Redis")?;
         Ok("answers".to_owned())
     };

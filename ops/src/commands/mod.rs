@@ -1,13 +1,18 @@
 //! The commands, one module each. Reading is free; whatever changes something says `--write`, or its name says it (`migrate`).
 
 mod backup;
+mod brake;
 mod clock;
 mod doctor;
+mod look;
 mod metrics;
 mod migrate;
 mod operator;
 mod queue;
+mod schedule;
 mod show_config;
+mod span;
+mod which;
 mod workflow;
 
 use crate::config::{self, Loaded, Origin};
@@ -61,6 +66,12 @@ enum Command {
     /// Runs of workflows: look at them, prove them, mend what is parked.
     #[command(subcommand)]
     Workflow(workflow::Workflow),
+    /// What happens by the clock: look at it, run it now, pause it.
+    #[command(subcommand)]
+    Schedule(schedule::Schedule),
+    /// The outside parties: whether they are called, and holding them back.
+    #[command(subcommand)]
+    Party(brake::Party),
     /// What waits in the queues.
     #[command(subcommand)]
     Queue(queue::Queue),
@@ -95,7 +106,9 @@ async fn dispatch(command: Command, loaded: Loaded) -> Result<ExitCode> {
         Command::Backup(backup) => backup.run(config).await?,
         Command::Clock(clock) => clock.run(config).await?,
         Command::Workflow(workflow) => return workflow.run(config).await,
-        Command::Queue(queue) => queue.run(config).await?,
+        Command::Schedule(schedule) => return schedule.run(config).await,
+        Command::Party(party) => return party.run(config).await,
+        Command::Queue(queue) => return queue.run(config).await,
     }
     Ok(ExitCode::SUCCESS)
 }

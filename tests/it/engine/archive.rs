@@ -80,6 +80,7 @@ impl Project<Tx> for Favour {
 }
 
 async fn open(db: &TestDatabase, process: u128) -> Engine {
+    db.proven_by(|| Registry::new().register::<Favour>(Idle));
     with(db, process, Registry::new().register::<Favour>(Idle)).await
 }
 

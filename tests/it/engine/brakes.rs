@@ -122,7 +122,7 @@ async fn mended_work_is_retried_one_call_first(db: TestDatabase) {
     board.order(1..9, &order(Line::Phone)).await;
     // The person thinks that it is mended, but it is not: one more call finds that out, not all of them.
     let parked = board.engine.parked().await.unwrap()[0].work;
-    assert!(board.engine.retry(parked).await.unwrap());
+    assert!(board.engine.retry(parked, Origin::actor("usr_op")).await.unwrap());
     board.engine.settle().await.unwrap();
     assert_eq!(board.world.calls(), 1, "a retry alone lifts no pause");
     board.engine.resume(&telephone(), "usr_op").await.unwrap();
@@ -131,7 +131,7 @@ async fn mended_work_is_retried_one_call_first(db: TestDatabase) {
     // Now it is.
     let parked = board.engine.parked().await.unwrap()[0].work;
     board.engine.resume(&telephone(), "usr_op").await.unwrap();
-    board.engine.retry(parked).await.unwrap();
+    board.engine.retry(parked, Origin::actor("usr_op")).await.unwrap();
     board.engine.settle().await.unwrap();
     assert_eq!(board.answered().await, 9);
     let brakes = board.engine.brakes().await.unwrap();

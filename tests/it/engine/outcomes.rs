@@ -58,7 +58,7 @@ async fn our_own_mistake_parks_and_a_person_retries(db: TestDatabase) {
     assert_eq!(parked.len(), 1);
     assert_eq!(parked[0].error_class.as_deref(), Some("misconfigured"));
     assert_eq!(theatre.state(run(1)).await, State::Held, "the run goes on taking events");
-    assert!(theatre.engine.retry(parked[0].work).await.unwrap());
+    assert!(theatre.engine.retry(parked[0].work, Origin::actor("usr_op")).await.unwrap());
     theatre.engine.settle().await.unwrap();
     assert_eq!(theatre.state(run(1)).await, State::Paid { receipt: "r1".into() });
 }
@@ -121,7 +121,7 @@ async fn an_answer_whose_turn_fails_is_kept_and_nobody_is_asked_again(db: TestDa
     assert_eq!(theatre.state(run(1)).await, State::Held);
     assert_eq!(theatre.count("select count(*) from workflow_work where outcome like '%r1%'").await, 1);
     db.connection.execute_unprepared("alter table toy_seat_gone rename to toy_seat").await.unwrap();
-    assert!(theatre.engine.retry(parked[0].work).await.unwrap());
+    assert!(theatre.engine.retry(parked[0].work, Origin::actor("usr_op")).await.unwrap());
     theatre.engine.settle().await.unwrap();
     assert_eq!(theatre.state(run(1)).await, State::Paid { receipt: "r1".into() });
     let asked = (theatre.office.calls.lock().unwrap().len(), *theatre.office.looked_up.lock().unwrap());
@@ -158,12 +158,12 @@ async fn past_the_safe_window_nothing_is_sent_that_was_not_looked_up(db: TestDat
     let parked = theatre.engine.parked().await.unwrap();
     assert_eq!(parked[0].error_class.as_deref(), Some("unknown"));
     // A person's retry is no licence to send it twice: the party is asked again, and cannot say.
-    assert!(theatre.engine.retry(parked[0].work).await.unwrap());
+    assert!(theatre.engine.retry(parked[0].work, Origin::actor("usr_op")).await.unwrap());
     advance(&theatre, 60).await;
     assert_eq!(theatre.engine.parked().await.unwrap().len(), 1);
     assert_eq!(theatre.office.calls.lock().unwrap().len(), 1, "nothing was sent again");
     *theatre.office.lost_its_books.lock().unwrap() = false;
-    assert!(theatre.engine.retry(parked[0].work).await.unwrap());
+    assert!(theatre.engine.retry(parked[0].work, Origin::actor("usr_op")).await.unwrap());
     advance(&theatre, 60).await;
     assert_eq!(theatre.state(run(1)).await, State::Paid { receipt: "r1".into() });
     assert_eq!(theatre.office.calls.lock().unwrap().len(), 1, "it had happened: its books say so");

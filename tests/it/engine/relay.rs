@@ -134,7 +134,9 @@ impl Project<Tx> for Child {
 }
 
 async fn open(db: &TestDatabase, rooms: &[(&'static str, usize)]) -> Engine {
-    let registry = Registry::new().register::<Parent>(Idle).register::<Child>(Idle);
+    let processes = || Registry::new().register::<Parent>(Idle).register::<Child>(Idle);
+    let registry = processes();
+    db.proven_by(processes);
     Engine::open(Settings::new("test", uuid::Uuid::from_u128(1), "test").rooms(rooms), connect(db).await, registry)
 }
 
@@ -178,6 +180,9 @@ async fn every_run_replays_to_the_state_it_is_in(db: TestDatabase) {
     let broken = engine.replay(parent).await.unwrap().unwrap().broken;
     assert!(broken.iter().any(|b| b.contains("turn 2: the row is not what was sealed")), "{broken:?}");
     assert!(broken.iter().any(|b| b.contains("turn 2: leads to another state")), "{broken:?}");
+    let unproven = db.prove().await.unwrap_err().to_string();
+    assert!(unproven.contains("do not replay"), "{unproven}");
+    db.is_forged();
 }
 
 on_both!(children_are_started_and_answer_once, every_run_replays_to_the_state_it_is_in);

@@ -208,6 +208,8 @@ impl Plan {
     }
 
     pub(super) async fn open(self, db: &TestDatabase, world: &World) -> Switchboard {
+        let callers = world.clone();
+        db.proven_by(move || Registry::new().register::<Call>(callers.clone()).register::<Seat>(BoxOffice::default()));
         let registry = Registry::new()
             .register::<Call>(world.clone())
             .register::<Seat>(BoxOffice::default())

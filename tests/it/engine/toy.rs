@@ -237,7 +237,12 @@ impl Theatre {
     /// Another process's worth of engine over the same database and the same outside world.
     pub(super) async fn beside(db: &TestDatabase, office: BoxOffice, process: u128) -> Self {
         let (posts, ends) = (Posts::default(), Ends::default());
-        let registry = Registry::new().register::<Seat>(office.clone()).facts(posts.clone());
+        let processes = {
+            let (office, posts) = (office.clone(), posts.clone());
+            move || Registry::new().register::<Seat>(office.clone()).facts(posts.clone())
+        };
+        let registry = processes();
+        db.proven_by(processes);
         let mut settings =
             Settings::new("test", uuid::Uuid::from_u128(process), "test").rooms(&[("default", 64), ("engine", 64)]);
         settings.observer = Arc::new(ends.clone());

@@ -3,6 +3,7 @@
 use std::net::TcpListener;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -21,6 +22,7 @@ pub(super) struct Installation {
     folder: TempDir,
     doors: Doors,
     settings: Vec<(String, String)>,
+    forged: AtomicBool,
 }
 
 /// Where a process listens.
@@ -46,13 +48,18 @@ impl Installation {
     /// The embedded default.
     pub(super) fn embedded() -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("innkeeper-product-").tempdir()?;
-        Ok(Self { folder, doors: Doors::free()?, settings: Vec::new() })
+        Ok(Self { folder, doors: Doors::free()?, settings: Vec::new(), forged: AtomicBool::new(false) })
     }
 
     /// Sets a variable for everything that is started from now on.
     pub(super) fn with(mut self, variable: &str, value: &str) -> Self {
         self.settings.push((variable.to_owned(), value.to_owned()));
         self
+    }
+
+    /// Says that this test spoils what the database holds on purpose.
+    pub(super) fn is_forged(&self) {
+        self.forged.store(true, Ordering::Relaxed);
     }
 
     /// A place beside the data folder.
@@ -113,6 +120,19 @@ impl Installation {
         process.answers(LIMIT, &doors.metrics_url()).await?;
         let site = Site::new(format!("http://127.0.0.1:{}", doors.public), self.data("mail"))?;
         Ok(Served { process, took: began.elapsed(), site, metrics: doors.metrics_url() })
+    }
+}
+
+/// Every run that a test makes replays, and the product itself says so.
+impl Drop for Installation {
+    fn drop(&mut self) {
+        let untouched = !self.data("innkeeper.db").exists();
+        if std::thread::panicking() || untouched || self.forged.load(Ordering::Relaxed) {
+            return;
+        }
+        let replay = self.command(["workflow", "replay"]).expect("the product").run_here().expect("it runs");
+        let said = String::from_utf8_lossy(&replay.stdout).into_owned() + &String::from_utf8_lossy(&replay.stderr);
+        assert!(replay.status.success(), "the journals of this test do not replay: {said}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! `workflow show`, `workflow parked`, `queue list`: what an operator reads, word for word; looking changes nothing.
+//! What an operator reads, word for word; that looking changes nothing; and what acting with `--write` does.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ impl AtRest {
             let queues: Value =
                 serde_json::from_str(&installation.run("queue list --json").await.ok()?.printed).ok()?;
             let busy = |queue: &Value| queue["ready"] != 0 || queue["leased"] != 0;
-            (!queues.as_array()?.iter().any(busy)).then_some(())
+            (!queues["data"].as_array()?.iter().any(busy)).then_some(())
         };
         wait::until(LIMIT, "everything that is due to be done", calm).await?;
         served.stop().await?;
@@ -126,6 +126,26 @@ async fn what_an_operator_reads_of_runs_and_queues() -> Result<()> {
     let parked = there.says("workflow parked").await?;
     insta::assert_snapshot!("workflow_parked", redacted(&parked));
     insta::assert_snapshot!("queue_list", redacted(&there.says("queue list").await?));
+    let listed = there.says("workflow list --workflow booking --state AwaitingHost --open").await?;
+    insta::assert_snapshot!("workflow_list", redacted(&listed));
+    insta::assert_snapshot!("workflow_census", redacted(&there.says("workflow census").await?));
+    insta::assert_snapshot!("workflow_reproject", redacted(&there.says("workflow reproject booking").await?));
+    let replay = there.says("workflow replay").await?;
+    assert!(replay.contains("0 broken") && !replay.starts_with("0 runs"), "{replay}");
+
+    // As it stood between its first two turns.
+    let begun =
+        show.lines().nth(1).and_then(|line| line.split_whitespace().nth(1)).context("the first turn's instant")?;
+    let then = there.says(&format!("workflow show {} --at {begun}", there.booking)).await?;
+    insta::assert_snapshot!("workflow_show_at", redacted(&then));
+    let unborn = there.installation.run(&format!("workflow show {} --at 2020-01-01T00:00:00Z", there.booking)).await?;
+    assert!(unborn.complained.contains("had not begun"), "{}", unborn.complained);
+
+    // Redis holds nothing that anybody would miss, and its absence is said.
+    let without = there.installation.command(["queue", "list"])?.env("INNKEEPER_REDIS__URL", "redis://127.0.0.1:1");
+    let without = without.run(LIMIT, "").await?;
+    assert_eq!(without.code, Some(0), "{}", without.complained);
+    assert!(without.printed.contains("(Redis does not answer"), "{}", without.printed);
 
     // A run by any of its names, and for machines.
     let (_, uuid) = there.booking.split_once('_').context("an id has a prefix")?;
@@ -134,20 +154,80 @@ async fn what_an_operator_reads_of_runs_and_queues() -> Result<()> {
     assert_eq!(run["run"]["state_name"], "AwaitingHost");
     assert_eq!(run["turns"].as_array().map(Vec::len), Some(show.lines().filter(|line| line.contains('→')).count()));
     let listed: Value = serde_json::from_str(&there.says("workflow parked --json").await?)?;
-    assert_eq!(listed[0]["last_error"], "the deadline cannot be read");
+    assert_eq!(listed["data"][0]["last_error"], "the deadline cannot be read");
+    assert_eq!(listed["source"], "SQLite data/innkeeper.db");
+    let none: Value = serde_json::from_str(&there.says("workflow parked --error-class spent --json").await?)?;
+    assert_eq!(none["data"], Value::Array(vec![]));
+    let schedules: Value = serde_json::from_str(&there.says("schedule list --json").await?)?;
+    assert!(
+        schedules["data"].as_array().is_some_and(|all| all.iter().any(|one| one["name"] == "payouts")),
+        "{schedules}"
+    );
 
     // What would act only says so without --write.
     let work = parked.split_whitespace().next().context("parked work has an id")?;
     assert!(there.says(&format!("workflow retry {work}")).await?.contains("say --write"));
-    assert!(there.says(&format!("workflow resolve {work} {{}} --actor olga")).await?.contains("say --write"));
+    for words in [
+        "workflow retry --workflow booking",
+        "workflow retry --all",
+        "queue pause mail --why x",
+        "workflow resume booking",
+        "schedule run payouts",
+        "schedule pause payouts --why x",
+    ] {
+        assert!(there.says(words).await?.contains("say --write"), "{words}");
+    }
+    assert!(there.says(&format!("workflow cancel {}", there.booking)).await?.contains("→ Canceled"));
+    for (words, why) in [
+        ("workflow retry", "say --all"),
+        ("workflow retry --workflow bookings", "there is no workflow"),
+        ("schedule run nothing", "there is no schedule"),
+        ("queue depth nothing", "there is no queue"),
+    ] {
+        let refused = there.installation.run(words).await?;
+        assert_eq!(refused.code, Some(1), "{words}");
+        assert!(refused.complained.contains(why), "{words}: {}", refused.complained);
+    }
+    let answer = there.installation.run(&format!("workflow resolve {work} --event {{}} --actor olga")).await?;
+    assert!(answer.printed.contains("only an effect can be answered for"), "{}", answer.printed);
     assert!(there.says("clock advance 36h").await?.contains("say --write"));
     there.says("clock show").await?;
     there.says("doctor").await?;
     assert!(there.content().await? == before, "looking has changed something");
 
-    assert!(there.says(&format!("workflow retry {work} --write")).await?.contains("is due now"));
-    assert_eq!(there.says("workflow parked").await?, "Nothing waits for a person.");
-    assert!(there.content().await? != before, "so the comparison above could have failed");
+    let retried = there.says(&format!("workflow retry {work} --write --actor usr_olga")).await?;
+    assert!(retried.contains("is due now") && retried.contains("1 done, 0 refused"), "{retried}");
+    assert!(there.says("workflow parked").await?.starts_with("Nothing waits for a person."));
+    let after = there.content().await?;
+    assert!(after != before, "so the comparison above could have failed");
+    assert!(after["event_log"].iter().any(|fact| fact.contains("usr_olga")), "who did it is kept");
+    let ended = there.says(&format!("workflow cancel {} --write --actor usr_olga", there.booking)).await?;
+    assert!(ended.contains("→ Canceled") && ended.contains("1 done"), "{ended}");
+    assert!(there.says(&format!("workflow show {}", there.booking)).await?.contains("by usr_olga"));
+    Ok(())
+}
+
+/// Damage is named where it stands, the rest is shown, and the exit code says that not everything was.
+#[tokio::test]
+async fn a_damaged_row_does_not_end_a_list() -> Result<()> {
+    let there = AtRest::prepare().await?;
+    let db = Database::connect(format!("sqlite://{}", there.installation.data("innkeeper.db").display())).await?;
+    db.execute_unprepared("update workflow_run set unexpected = 'many' where workflow = 'booking'").await?;
+    db.execute_unprepared("update workflow_work set due = 'soon' where name = 'HostDeadline'").await?;
+    for (words, lines) in [("workflow list", 4), ("workflow parked", 1)] {
+        let listed = there.installation.run(words).await?;
+        assert_eq!(listed.code, Some(1), "{words}");
+        assert_eq!(listed.printed.matches("UNREADABLE").count(), 1, "{}", listed.printed);
+        assert!(listed.printed.lines().count() > lines, "{}", listed.printed);
+    }
+    let replay = there.installation.run("workflow replay").await?;
+    assert!(replay.printed.contains("1 runs unreadable") && replay.printed.contains("0 broken"), "{}", replay.printed);
+    assert_eq!(replay.code, Some(1));
+    db.execute_unprepared("update workflow_run set unexpected = 0, state = '\"Nowhere\"' where workflow = 'booking'")
+        .await?;
+    let replay = there.installation.run("workflow replay").await?;
+    assert!(replay.printed.contains("the run's state is not the one its journal leads to"), "{}", replay.printed);
+    there.installation.is_forged();
     Ok(())
 }
 

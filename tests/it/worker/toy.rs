@@ -172,7 +172,10 @@ impl<'a> Plan<'a> {
 
     pub(super) async fn open(self, db: &TestDatabase) -> Result<House> {
         let process = Uuid::from_u128(rand::random());
-        let registry = Registry::new().register::<Messenger>(self.town.clone());
+        let town = self.town.clone();
+        let processes = move || Registry::new().register::<Messenger>(town.clone());
+        let registry = processes();
+        db.proven_by(processes);
         let registry = match self.chores {
             Some(chores) => chores.scheduled(registry),
             None => registry,

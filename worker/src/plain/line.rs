@@ -83,6 +83,12 @@ impl Line {
         Ok(gone)
     }
 
+    /// How many jobs wait in it.
+    pub(crate) async fn waiting(&self) -> Result<u64, RedisError> {
+        let mut connection = self.wire.connection().await?;
+        connection.llen(self.config().active_jobs_list()).await
+    }
+
     /// Throws the whole line away: what nobody would miss must not be able to hold up anything.
     pub(crate) async fn clear(&self) -> Result<(), RedisError> {
         let mut connection = self.wire.connection().await?;

@@ -53,6 +53,14 @@ impl Chores {
         Self { send, receive: Arc::new(tokio::sync::Mutex::new(receive)) }
     }
 
+    /// How many chores wait in Redis for a worker.
+    ///
+    /// # Errors
+    /// When Redis does not answer.
+    pub async fn waiting(wire: &Wire) -> Result<u64, redis::RedisError> {
+        Line::new(wire.clone()).waiting().await
+    }
+
     /// Adds the schedules of the chores.
     #[must_use]
     pub fn scheduled(&self, registry: Registry) -> Registry {

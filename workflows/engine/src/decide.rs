@@ -10,7 +10,7 @@ use crate::faults::planted;
 use crate::hands::{Fused, Hands, Lease, Room};
 use crate::registry::{RawChanged, Registry};
 use crate::storage::{Ask, Batch, Loaded, Queued};
-use crate::turn::{Draft, Mark, NewWork, Spoiled};
+use crate::turn::{Draft, JournalRow, Mark, NewWork, Spoiled};
 use crate::{Moved, News, RunId, Timestamp, WorkId};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -174,7 +174,7 @@ impl<'a> Group<'a> {
         let tries = input.fence.and_then(|f| self.loaded.fences.get(&f.work)).cloned();
         if !self.drafts.contains_key(&input.run) {
             let Some(row) = self.loaded.runs.get(&input.run) else { return Ok(Verdict::NoSuchRun) };
-            let Some(process) = self.desk.registry.get(&row.workflow).filter(|p| p.shape() >= row.shape) else {
+            let Some(process) = self.desk.registry.get(&row.workflow).filter(|p| p.reads() >= row.shape) else {
                 return Ok(Verdict::NewerShape);
             };
             let timers = self.loaded.timers.remove(&input.run).unwrap_or_default();
@@ -242,9 +242,10 @@ impl Decided {
             }
             self.batch.queued.push(Queued { work, leased });
         }
-        if draft.journal.iter().any(|j| j.mark == Mark::Moved) {
-            let (row, at) = (&draft.row, draft.journal.last().map_or(now, |j| j.at));
-            let raw = RawChanged { run: row.id, input: row.input.clone(), state: row.state.clone(), seq: row.seq, at };
+        // The turn that led here, not one that was ignored since: a re-projection finds the same one in the journal.
+        if let Some(&JournalRow { seq, at, .. }) = draft.journal.iter().rev().find(|j| j.mark == Mark::Moved) {
+            let row = &draft.row;
+            let raw = RawChanged { run: row.id, input: row.input.clone(), state: row.state.clone(), seq, at };
             self.changed.entry(draft.process.name()).or_default().push(raw);
         }
         self.batch.gather(draft);

@@ -13,7 +13,10 @@ use crate::{Fault, Policy, RunId, Timestamp, faults, operate};
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// Between two tries to deliver to a run that only a newer build knows.
+const NEWER_BUILD: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// Executes a lease to its end. Whatever happens is in the database afterwards, or the lease is let go and somebody tries again.
@@ -44,7 +47,13 @@ impl Engine {
     async fn deliver(&self, lease: &Lease, run: RunId, what: What) -> Result<(), TurnError> {
         let to_another = !matches!(what, What::Due);
         match self.complete_or_park(lease, run, what).await? {
-            Some(Verdict::NoSuchRun | Verdict::NewerShape) if to_another => {
+            // It waits for a build that knows the run, however long that takes: nothing has failed.
+            Some(Verdict::NewerShape) if to_another => {
+                operate::defer(&self.core.db.write, lease.fence(), lease.row.now + NEWER_BUILD).await?;
+                Ok(())
+            }
+            // A tell may overtake the spawn of the run it is for: it waits.
+            Some(Verdict::NoSuchRun) if to_another => {
                 let (fault, next) = lease.row.undelivered(rand::random());
                 self.go_on(lease, next, &fault).await.map(drop)
             }
@@ -132,8 +141,14 @@ impl Engine {
     }
 
     async fn conclude(&self, lease: &Lease, event: String) -> Result<Ended, TurnError> {
-        Ok(match self.complete_or_park(lease, lease.work().run, lease.row.answered(event)).await? {
+        Ok(match self.complete_or_park(lease, lease.work().run, lease.row.answered(event.clone())).await? {
             Some(Verdict::Stale) => Ended::Refused,
+            // A newer build has moved the run meanwhile: it concludes with what was obtained here, and does not call out again.
+            Some(Verdict::NewerShape) => {
+                operate::save_outcome(&self.core.db.write, lease.fence(), &event).await?;
+                self.release(lease).await?;
+                Ended::Done
+            }
             Some(_) => Ended::Done,
             None => Ended::Parked("poison"),
         })

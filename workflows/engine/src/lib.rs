@@ -42,8 +42,8 @@
 //! | the urgent go first, and nobody starves | `limits::the_urgent_go_first`, `limits::nobody_starves` |
 //! | nothing is stuck silently; a person retries or answers | `outcomes::our_own_mistake_parks_and_a_person_retries`, `outcomes::a_person_answers_for_parked_work` |
 //! | poison is contained | `outcomes::a_panic_in_the_process_spoils_only_its_own_turn`, `outcomes::a_panic_in_the_projection_spoils_only_its_own_turn`, `fences::work_that_kills_its_process_every_time_is_parked` |
-//! | code changes under live runs | `fences::a_run_of_a_newer_build_is_left_alone` |
-//! | replay is honest | `relay::every_run_replays_to_the_state_it_is_in` |
+//! | code changes under live runs | `fences::a_run_of_a_newer_build_is_left_alone`, `evolution::deploy_forth_and_back_finishes_every_run`, `evolution::a_build_that_reads_ahead_strands_no_run` |
+//! | replay is honest | `relay::every_run_replays_to_the_state_it_is_in`; and every run that any test makes is replayed when it ends (`harness::proof`) |
 //! | runs start and tell each other once | `relay::children_are_started_and_answer_once` |
 //! | callers that hang up take nothing with them | `storm::a_storm_of_hang_ups_loses_nothing` |
 //! | a schedule's instant fires once in the cluster, missed ones by policy | `schedules::an_instant_fires_once_however_many_look`, `schedules::missed_instants_are_met_by_the_policy`, `schedules::another_process_fires_what_a_killed_one_had_begun` |
@@ -69,6 +69,7 @@ mod archive;
 mod attempt;
 mod bell;
 mod brake;
+mod census;
 mod claim;
 mod clock;
 mod databases;
@@ -81,7 +82,9 @@ pub mod faults;
 pub mod guide;
 mod hands;
 mod id;
+mod intervene;
 mod lease_keeping;
+mod listing;
 mod observe;
 mod operate;
 mod party;
@@ -90,6 +93,7 @@ mod refusal;
 
 mod registry;
 mod replay;
+mod reproject;
 mod retention;
 mod schedule;
 mod sealer;
@@ -97,6 +101,7 @@ mod step;
 mod storage;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
+mod transcript;
 mod turn;
 mod tx;
 mod vitals;
@@ -105,6 +110,7 @@ mod writer;
 
 pub use bell::Ring;
 pub use brake::{Brake, Circuit, Target};
+pub use census::{Census, RunCount, ShapeKnown, WorkCount};
 pub use claim::Claimed;
 pub use clock::{ClockError, Mirror, Settling};
 pub use databases::{Databases, PoolView, Pools};
@@ -113,6 +119,8 @@ pub use event::{EventKey, Fence, Input, Manner, Moved, Origin, Verdict, What};
 pub use fault::Fault;
 pub use hands::{Hands, Lease};
 pub use id::{RunId, WorkId};
+pub use intervene::OPERATORS_ACT;
+pub use listing::{Listed, Rows, RunFilter, Standing, WorkFilter, WorkPlace};
 pub use observe::{Ended, News, Observe, Tried, Unobserved};
 pub use operate::{Depth, RunView, TurnView, WorkView};
 pub use party::{Limits, Party, Patience, Rate};
@@ -120,11 +128,13 @@ pub use policy::{DEFAULT_QUEUE, ENGINE_QUEUE, Lane, Policy, Priority, Queue};
 pub use refusal::{Conflict, Refusal};
 pub use registry::{PostFacts, Posted, Registry};
 pub use replay::Replay;
+pub use reproject::{Act, Reprojected, RowChange};
 pub use retention::{After, Kept, Never, Retention, RetentionError};
 pub use schedule::{CatchUp, Failing, Fire, Paused, Schedule, ScheduleError, ScheduleView, TickView};
 pub use sealer::Sealed;
 pub use step::{Armed, Fact, Scope, Spawn, Step, Tell};
 pub use storage::schema;
+pub use transcript::{Became, Posting, QueuedWork, Transcript, TurnStory};
 pub use tx::{TurnError, Tx};
 pub use vitals::Vitals;
 pub use workflow::{Attempt, Changed, Found, Perform, Project, ProjectError, Value, Workflow};

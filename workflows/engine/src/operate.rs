@@ -1,29 +1,28 @@
-//! What operators see and do: runs and their journals, work that waits, parks, retries and answers given by hand.
+//! What operators see: runs, their journals and work that waits; and how work is put aside, put back and let go.
 
 use crate::engine::Engine;
-use crate::event::{EventKey, Fence, Input, Manner, Origin, Verdict, What};
+use crate::event::Fence;
 use crate::storage::schema::{LEASED, PARKED, kind};
 use crate::storage::{instant, real_clock, statement, work_id};
-use crate::tx::TurnError;
 use crate::{Fault, RunId, Timestamp, WorkId};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Value};
 use std::collections::HashMap;
 use uuid::Uuid;
 
 /// Business time in SQL.
-fn clock(backend: DbBackend) -> String {
+pub(crate) fn clock(backend: DbBackend) -> String {
     format!("({} + (select offset_us from business_clock))", real_clock(backend))
 }
 
-async fn execute(db: &impl ConnectionTrait, sql: &str, values: Vec<Value>) -> Result<u64, DbErr> {
+pub(crate) async fn execute(db: &impl ConnectionTrait, sql: &str, values: Vec<Value>) -> Result<u64, DbErr> {
     Ok(db.execute_raw(statement(db.get_database_backend(), sql, values)).await?.rows_affected())
 }
 
-async fn query(db: &impl ConnectionTrait, sql: &str, values: Vec<Value>) -> Result<Vec<QueryResult>, DbErr> {
+pub(crate) async fn query(db: &impl ConnectionTrait, sql: &str, values: Vec<Value>) -> Result<Vec<QueryResult>, DbErr> {
     db.query_all_raw(statement(db.get_database_backend(), sql, values)).await
 }
 
-fn named(work: WorkId) -> Vec<Value> {
+pub(crate) fn named(work: WorkId) -> Vec<Value> {
     vec![work.run.uuid().into(), work.seq.into(), work.n.into()]
 }
 
@@ -61,6 +60,12 @@ pub(crate) async fn put_back(
     let values =
         fenced(fence, [at.timestamp_micros().into(), fault.class().into(), clipped(&fault.to_string()).into()]);
     execute(db, sql, values).await
+}
+
+/// Gives a lease back for later, without a mark: nothing has failed.
+pub(crate) async fn defer(db: &impl ConnectionTrait, fence: Fence, at: Timestamp) -> Result<u64, DbErr> {
+    let sql = "update workflow_work set holder = null, not_before = $5 where run = $1 and seq = $2 and n = $3 and attempt = $4";
+    execute(db, sql, fenced(fence, [at.timestamp_micros().into()])).await
 }
 
 /// Gives a lease back untouched.
@@ -108,6 +113,12 @@ pub struct RunView {
     pub unexpected: i32,
     /// When it went to the archive, if it is there.
     pub archived: Option<Timestamp>,
+    /// The highest shape of persisted values that wrote it.
+    pub shape: i32,
+    /// When it began, on the business clock.
+    pub created_at: Timestamp,
+    /// When it last took something in.
+    pub updated_at: Timestamp,
 }
 
 /// A turn as journalled.
@@ -182,12 +193,12 @@ pub struct Depth {
 }
 
 /// A run wherever it is kept: an archived one has its input and state in the archive.
-const RUN: &str =
+pub(crate) const RUN: &str =
     "select id, r.workflow, key, parent, coalesce(a.input, r.input), coalesce(a.state, r.state), state_name, seq,
-  cast(status as integer), unexpected, a.archived_at
+  cast(status as integer), unexpected, a.archived_at, cast(shape as integer), created_at, updated_at
   from workflow_run r left join workflow_archive a on a.run = r.id";
 
-fn run_view(row: &QueryResult) -> Result<RunView, DbErr> {
+pub(crate) fn run_view(row: &QueryResult) -> Result<RunView, DbErr> {
     Ok(RunView {
         run: RunId::from_uuid(row.try_get_by_index(0)?),
         workflow: row.try_get_by_index(1)?,
@@ -200,6 +211,9 @@ fn run_view(row: &QueryResult) -> Result<RunView, DbErr> {
         finished: row.try_get_by_index::<i32>(8)? != 0,
         unexpected: row.try_get_by_index(9)?,
         archived: row.try_get_by_index::<Option<i64>>(10)?.map(instant),
+        shape: row.try_get_by_index(11)?,
+        created_at: instant(row.try_get_by_index(12)?),
+        updated_at: instant(row.try_get_by_index(13)?),
     })
 }
 
@@ -222,13 +236,18 @@ fn turn_view(row: &QueryResult) -> Result<TurnView, DbErr> {
     })
 }
 
-fn work_view(row: &QueryResult) -> Result<WorkView, DbErr> {
-    let kind = match row.try_get_by_index::<i32>(3)? {
+/// The word for a kind of work.
+pub(crate) fn kind_name(stored: i32) -> &'static str {
+    match stored {
         k if k == i32::from(kind::EFFECT) => "effect",
         k if k == i32::from(kind::TIMER) => "timer",
         k if k == i32::from(kind::SPAWN) => "spawn",
         _ => "tell",
-    };
+    }
+}
+
+pub(crate) fn work_view(row: &QueryResult) -> Result<WorkView, DbErr> {
+    let kind = kind_name(row.try_get_by_index(3)?);
     let standing = match row.try_get_by_index::<i64>(7)? {
         PARKED => "parked",
         LEASED => "leased",
@@ -248,7 +267,7 @@ fn work_view(row: &QueryResult) -> Result<WorkView, DbErr> {
     })
 }
 
-const WORK: &str = "select run, seq, n, cast(kind as integer), workflow, queue, name, not_before, due, attempt, error_class, last_error from workflow_work";
+pub(crate) const WORK: &str = "select run, seq, n, cast(kind as integer), workflow, queue, name, not_before, due, attempt, error_class, last_error from workflow_work";
 
 /// A run's input, state and latest turn.
 type Typed<W> = (<W as crate::Workflow>::Input, <W as crate::Workflow>::State, i32);
@@ -364,42 +383,5 @@ impl Engine {
             })
         };
         rows.iter().map(depth).collect()
-    }
-
-    /// Has parked work tried again, now. Its age still counts: past the safe window it is looked up first.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn retry(&self, work: WorkId) -> Result<bool, DbErr> {
-        let db = &self.core.db.write;
-        let now = clock(db.get_database_backend());
-        let sql = format!(
-            "update workflow_work set not_before = {now}, failures = 0 where run = $1 and seq = $2 and n = $3 and not_before = $4"
-        );
-        let mut values = named(work);
-        values.push(PARKED.into());
-        let changed = execute(db, &sql, values).await? == 1;
-        self.core.bell.ring_here();
-        Ok(changed)
-    }
-
-    /// Answers for a parked effect: the event becomes its outcome, with who said so.
-    ///
-    /// # Errors
-    /// [`TurnError::Stale`] when the work is not parked, [`TurnError::Poison`] when this is no event of its workflow.
-    pub async fn resolve(&self, work: WorkId, event: &str, origin: Origin) -> Result<(), TurnError> {
-        let sql = format!("{WORK} where run = $1 and seq = $2 and n = $3 and not_before = $4 and kind = 0");
-        let mut values = named(work);
-        values.push(PARKED.into());
-        let rows = query(&self.core.db.write, &sql, values).await?;
-        let view = rows.first().map(work_view).transpose()?.ok_or(TurnError::Stale)?;
-        let process = self.core.registry.get(&view.workflow).ok_or(TurnError::NewerShape)?;
-        process.reads_event(event).map_err(|why| TurnError::Poison { run: work.run, why })?;
-        let what = What::Event { key: EventKey::outcome(work), event: event.to_owned(), manner: Manner::Fact };
-        let fence = Fence { work, attempt: view.attempt };
-        match self.submit(Input::new(work.run, what).fenced(fence).caused_by(origin)).await? {
-            Verdict::Moved(_) => Ok(()),
-            verdict => TurnError::of(verdict).map(drop),
-        }
     }
 }

@@ -74,13 +74,17 @@ pub(crate) struct RawAttempt {
 pub(crate) trait Process: Send + Sync {
     fn name(&self) -> &'static str;
     fn shape(&self) -> i16;
+    fn reads(&self) -> i16;
+    fn rows(&self) -> &'static [(&'static str, &'static str)];
     fn start(&self, input: &str, now: Timestamp) -> Result<RawStep, Poison>;
     fn on(&self, input: &str, state: &str, event: &str, now: Timestamp) -> Result<Result<RawStep, Refusal>, Poison>;
     fn elapsed(&self, timer: &str) -> Result<String, Poison>;
     fn contested(&self, event: &str, conflict: &Conflict) -> Result<Option<String>, Poison>;
     fn gave_up(&self, effect: &str) -> Result<Option<String>, Poison>;
+    fn canceled_by_operator(&self) -> Result<Option<String>, Poison>;
     fn policy(&self, effect: &str) -> Result<Policy, Poison>;
-    fn reads_event(&self, event: &str) -> Result<(), Poison>;
+    /// The event as this build writes it: whatever else the text says is not kept.
+    fn event(&self, text: &str) -> Result<String, Poison>;
     fn project<'a>(&'a self, tx: &'a Tx, changed: Vec<RawChanged>) -> BoxFuture<'a, Result<(), ProjectError<DbErr>>>;
     fn perform(&self, attempt: RawAttempt) -> BoxFuture<'_, Result<String, Fault>>;
     fn look_up(&self, attempt: RawAttempt) -> BoxFuture<'_, Result<Found<String>, Fault>>;
@@ -149,6 +153,14 @@ impl<W: Workflow + Project<Tx, Error = DbErr>, P: Perform<W>> Process for Entry<
         W::SHAPE
     }
 
+    fn reads(&self) -> i16 {
+        W::READS
+    }
+
+    fn rows(&self) -> &'static [(&'static str, &'static str)] {
+        W::ROWS
+    }
+
     fn start(&self, input: &str, now: Timestamp) -> Result<RawStep, Poison> {
         contained(|| {
             let input: W::Input = read("input", input)?;
@@ -179,12 +191,16 @@ impl<W: Workflow + Project<Tx, Error = DbErr>, P: Perform<W>> Process for Entry<
         contained(|| Ok(W::gave_up(&read("effect", effect)?).as_ref().map(encode)))
     }
 
+    fn canceled_by_operator(&self) -> Result<Option<String>, Poison> {
+        contained(|| Ok(W::canceled_by_operator().as_ref().map(encode)))
+    }
+
     fn policy(&self, effect: &str) -> Result<Policy, Poison> {
         contained(|| Ok(W::policy(&read("effect", effect)?)))
     }
 
-    fn reads_event(&self, event: &str) -> Result<(), Poison> {
-        read::<W::Event>("event", event).map(drop)
+    fn event(&self, text: &str) -> Result<String, Poison> {
+        read::<W::Event>("event", text).map(|event| encode(&event))
     }
 
     fn project<'a>(&'a self, tx: &'a Tx, changed: Vec<RawChanged>) -> BoxFuture<'a, Result<(), ProjectError<DbErr>>> {
@@ -289,6 +305,7 @@ impl Registry {
     /// When two workflows have one name: found by the first start of the product.
     #[must_use]
     pub fn register<W: Workflow + Project<Tx, Error = DbErr>>(mut self, performer: impl Perform<W>) -> Self {
+        const { assert!(W::READS >= W::SHAPE, "a build reads what it writes") };
         let entry = Entry { performer, workflow: PhantomData::<fn() -> W> };
         let earlier = self.processes.insert(W::NAME, Arc::new(entry));
         assert!(earlier.is_none(), "two workflows are named {:?}", W::NAME);
@@ -370,8 +387,13 @@ impl Registry {
         self.processes.keys().copied()
     }
 
+    /// What this build makes of each workflow's shapes.
+    pub fn shapes(&self) -> impl Iterator<Item = crate::ShapeKnown> + '_ {
+        self.processes.values().map(|p| crate::ShapeKnown { workflow: p.name(), writes: p.shape(), reads: p.reads() })
+    }
+
     /// Workflow names and the highest shape that this build reads, as the claim needs them.
     pub(crate) fn known(&self) -> (Vec<String>, Vec<i16>) {
-        self.processes.values().map(|p| (p.name().to_owned(), p.shape())).unzip()
+        self.processes.values().map(|p| (p.name().to_owned(), p.reads())).unzip()
     }
 }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub struct Replay {
     /// Turns whose step came out as journalled.
     pub proven: usize,
-    /// Turns written by another shape: listed, not judged.
+    /// Turns written by another shape, and those after a state that this build cannot tell: listed, not judged.
     pub not_judged: Vec<i32>,
     /// What does not hold, in words, turn by turn.
     pub broken: Vec<String>,
@@ -27,31 +27,25 @@ impl Engine {
     /// When the database fails.
     pub async fn replay(&self, run: RunId) -> Result<Option<Replay>, DbErr> {
         let Some(view) = self.run(run).await? else { return Ok(None) };
-        let rows = self.rows(run).await?;
-        let mut replay = Replay { broken: chain(&rows), ..Replay::default() };
-        if let Some(process) = self.registry().get(&view.workflow) {
-            steps(process, &view, &rows, &mut replay);
+        let rows = self.rows(&view).await?;
+        let mut replay = Replay { broken: chain(&view, &rows), ..Replay::default() };
+        match self.registry().get(&view.workflow) {
+            Some(process) => replay.judge(walk(process, &view, &rows)),
+            None => replay.not_judged = rows.iter().map(|row| row.seq).collect(),
         }
         Ok(Some(replay))
     }
 
-    /// The state after each turn of a run, decided again from its journal; `None` from the first turn on that another shape wrote or
-    /// whose step comes out otherwise today.
+    /// The state after each turn of a run, decided again from its journal; `None` from the first turn on that leads to another state
+    /// today than the one whose digest was journalled.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn states(&self, run: RunId) -> Result<Vec<Option<String>>, DbErr> {
         let Some(view) = self.run(run).await? else { return Ok(vec![]) };
-        let rows = self.rows(run).await?;
+        let rows = self.rows(&view).await?;
         let Some(process) = self.registry().get(&view.workflow) else { return Ok(vec![None; rows.len()]) };
-        let mut state = Some(String::new());
-        let after = |row: &JournalRow| {
-            let before = state.take()?;
-            let next = again(process, &view, row, &before).ok()?.unwrap_or(before);
-            state = (row.shape == process.shape() && digest(&next) == row.state_digest).then_some(next);
-            state.clone()
-        };
-        Ok(rows.iter().map(after).collect())
+        Ok(walk(process, &view, &rows).into_iter().map(|turn| turn.state).collect())
     }
 
     /// The runs of a workflow, oldest first, after a given one: for walks over everything.
@@ -66,13 +60,16 @@ impl Engine {
         rows.iter().map(|row| Ok(RunId::from_uuid(row.try_get_by_index(0)?))).collect()
     }
 
-    async fn rows(&self, run: RunId) -> Result<Vec<JournalRow>, DbErr> {
+    /// The journal of a run up to its state as it was seen: turns that were taken since are not part of it.
+    pub(crate) async fn rows(&self, view: &RunView) -> Result<Vec<JournalRow>, DbErr> {
         let db = &self.core.db.read;
         let sql = "select key, seq, at, cast(verdict as integer), event, from_state, to_state, note, cast(shape as integer), attempts,
             last_error, actor, on_behalf_of, request_id, trace, state_digest, hash
-          from (select * from workflow_journal where run = $1 union all select * from workflow_journal_archive where run = $1) j order by seq";
-        let rows = db.query_all_raw(statement(db.get_database_backend(), sql, vec![run.uuid().into()])).await?;
-        rows.iter().map(|row| journal_row(run, row)).collect()
+          from (select * from workflow_journal where run = $1 union all select * from workflow_journal_archive where run = $1) j
+          where seq <= $2 order by seq";
+        let values = vec![view.run.uuid().into(), view.seq.into()];
+        let rows = db.query_all_raw(statement(db.get_database_backend(), sql, values)).await?;
+        rows.iter().map(|row| journal_row(view.run, row)).collect()
     }
 }
 
@@ -105,7 +102,8 @@ fn journal_row(run: RunId, row: &QueryResult) -> Result<JournalRow, DbErr> {
     })
 }
 
-fn chain(rows: &[JournalRow]) -> Vec<String> {
+/// What the tables alone tell: no turn is missing or changed, and the last one led to the state that the run is in.
+fn chain(view: &RunView, rows: &[JournalRow]) -> Vec<String> {
     let mut broken = vec![];
     let mut head = GENESIS.to_vec();
     for (expected, row) in (0i32..).zip(rows) {
@@ -118,37 +116,81 @@ fn chain(rows: &[JournalRow]) -> Vec<String> {
         }
         head.clone_from(&row.hash);
     }
+    match rows.last() {
+        Some(last) if last.seq == view.seq && last.state_digest == digest(&view.state) => {}
+        Some(last) if last.seq == view.seq => {
+            broken.push("the run's state is not the one its journal leads to".to_owned());
+        }
+        _ => broken.push(format!("turn {} is missing", view.seq)),
+    }
     broken
 }
 
-fn steps(process: &Arc<dyn Process>, view: &RunView, rows: &[JournalRow], replay: &mut Replay) {
-    let mut state = String::new();
-    for row in rows {
-        if row.shape != process.shape() {
-            replay.not_judged.push(row.seq);
-            continue;
-        }
-        match again(process, view, row, &state) {
-            Ok(next) => {
-                state = next.unwrap_or(state);
-                if digest(&state) == row.state_digest {
-                    replay.proven += 1;
-                } else {
-                    replay.broken.push(format!("turn {}: leads to another state than {}", row.seq, row.to));
-                }
+impl Replay {
+    fn judge(&mut self, turns: Vec<Again>) {
+        for turn in turns {
+            match turn.judgement {
+                Judgement::Proven => self.proven += 1,
+                Judgement::NotJudged => self.not_judged.push(turn.seq),
+                Judgement::Broken(why) => self.broken.push(why),
             }
-            Err(why) => replay.broken.push(format!("turn {}: {why}", row.seq)),
         }
-    }
-    if replay.not_judged.is_empty() && replay.broken.is_empty() && state != view.state {
-        replay.broken.push("the run's state is not the one its journal leads to".to_owned());
     }
 }
 
-/// Decides a turn again; the state it leads to, or `None` when it stays.
-fn again(process: &Arc<dyn Process>, view: &RunView, row: &JournalRow, state: &str) -> Result<Option<String>, String> {
+/// What this build makes of a journalled turn.
+pub(crate) struct Again {
+    pub(crate) seq: i32,
+    /// The state that it leads to, as far as this build can tell.
+    pub(crate) state: Option<String>,
+    /// The step, when it comes out as journalled.
+    pub(crate) step: Option<RawStep>,
+    pub(crate) judgement: Judgement,
+}
+
+pub(crate) enum Judgement {
+    Proven,
+    NotJudged,
+    Broken(String),
+}
+
+/// Decides the turns again, each from the state that the one before it led to.
+///
+/// A turn of another shape is not judged: today's code may mean something else by it. But when it leads to the state whose digest
+/// was journalled, that state is known, and the turns after it are judged from there.
+pub(crate) fn walk(process: &Arc<dyn Process>, view: &RunView, rows: &[JournalRow]) -> Vec<Again> {
+    let mut before = Some(String::new());
+    let turn = |row: &JournalRow| {
+        let not_judged = Again { seq: row.seq, state: None, step: None, judgement: Judgement::NotJudged };
+        let Some(state) = before.take() else { return not_judged };
+        let ours = row.shape == process.shape();
+        let decided = again(process, view, row, &state).and_then(|step| {
+            let next = step.state.clone().unwrap_or(state);
+            if digest(&next) == row.state_digest {
+                Ok((step, next))
+            } else {
+                Err(format!("leads to another state than {}", row.to))
+            }
+        });
+        match decided {
+            Ok((step, next)) => {
+                before = Some(next.clone());
+                let judgement = if ours { Judgement::Proven } else { Judgement::NotJudged };
+                Again { state: Some(next), step: Some(step), judgement, ..not_judged }
+            }
+            Err(why) if ours => {
+                Again { judgement: Judgement::Broken(format!("turn {}: {why}", row.seq)), ..not_judged }
+            }
+            Err(_) => not_judged,
+        }
+    };
+    rows.iter().map(turn).collect()
+}
+
+/// Decides a turn again; a fact without a place makes an empty step.
+fn again(process: &Arc<dyn Process>, view: &RunView, row: &JournalRow, state: &str) -> Result<RawStep, String> {
     if row.key == "start" {
-        return Ok(process.start(&view.input, row.at)?.state);
+        return process.start(&view.input, row.at);
     }
     let conflict = row.note.as_deref().and_then(|note| serde_json::from_str::<Conflict>(note).ok());
     let event = match &conflict {
@@ -157,8 +199,8 @@ fn again(process: &Arc<dyn Process>, view: &RunView, row: &JournalRow, state: &s
     };
     let decided = event.map(|event| process.on(&view.input, state, &event, row.at)).transpose()?;
     match (decided, row.mark) {
-        (Some(Ok(RawStep { state, .. })), Mark::Moved | Mark::Ignored) => Ok(state),
-        (Some(Err(_)) | None, Mark::Unexpected) => Ok(None),
+        (Some(Ok(step)), Mark::Moved | Mark::Ignored) => Ok(step),
+        (Some(Err(_)) | None, Mark::Unexpected) => Ok(RawStep::default()),
         _ => Err("the step comes out otherwise today".to_owned()),
     }
 }

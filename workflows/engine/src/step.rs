@@ -192,7 +192,20 @@ pub(crate) fn variant(json: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::variant;
+    use super::{Spawn, Tell, variant};
+    use crate::testkit::golden_values;
+    use crate::{Conflict, RunId, WorkId};
+
+    /// What the engine itself stores as JSON: work of its own, and what stood in the way of a fact.
+    #[test]
+    fn everything_that_the_engine_ever_stored_can_be_read() {
+        let run = RunId::from_uuid(uuid::Uuid::from_u128(0x0192_0000_0000_7000_8000_0000_0000_0001));
+        let spawn = Spawn { workflow: "mail".into(), run, key: "welcome".into(), input: "{\"to\":1}".into() };
+        golden_values(&[spawn], "golden/spawn");
+        golden_values(&[Tell { workflow: "mail".into(), run, event: "\"Sent\"".into() }], "golden/tell");
+        golden_values(&[Conflict::over("nights", "2026-05-01")], "golden/conflict");
+        golden_values(&[WorkId { run, seq: 3, n: 1 }], "golden/work");
+    }
 
     #[test]
     fn a_variant_names_itself_with_and_without_fields() {

@@ -29,6 +29,8 @@ struct After {
     leases: Vec<Lease>,
     ring: BTreeSet<&'static str>,
     news: Vec<News>,
+    /// Work became due that no turn queued.
+    due: bool,
 }
 
 /// Why a turn did not happen; the transaction must be dropped, except after a refusal that the caller can live with.
@@ -171,6 +173,16 @@ impl Tx {
         TurnError::of(verdict)
     }
 
+    /// The processes of this build.
+    pub(crate) fn registry(&self) -> &crate::Registry {
+        &self.core.registry
+    }
+
+    /// Rings this process's bell once the commit is through.
+    pub(crate) fn ring_after(&self) {
+        self.after.lock().unwrap_or_else(PoisonError::into_inner).due = true;
+    }
+
     /// Keeps for after the commit what only a commit makes true, and hands back the verdicts.
     pub(crate) fn remember(&self, applied: Applied) -> Vec<Verdict> {
         let Applied { verdicts, leases, ring, news } = applied;
@@ -187,7 +199,7 @@ impl Tx {
     /// When the commit fails; after a lost connection its outcome is open, and the event keys tell on the next try.
     pub async fn commit(self) -> Result<(), DbErr> {
         let Self { inner, core, after } = self;
-        let After { leases, ring, news } = after.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let After { leases, ring, news, due } = after.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (early, late) = leases.into_iter().partition::<Vec<_>, _>(|_| faults::planted("effect_before_commit"));
         if !early.is_empty() {
             early.into_iter().for_each(|lease| core.hands.deliver(lease));
@@ -199,6 +211,9 @@ impl Tx {
         faults::point("after_commit");
         late.into_iter().for_each(|lease| core.hands.deliver(lease));
         core.bell.ring(&ring);
+        if due {
+            core.bell.ring_here();
+        }
         news.iter().for_each(|news| core.observer.news(news));
         Ok(())
     }

@@ -19,6 +19,9 @@ pub trait Workflow: Sized + Clone + Debug + PartialEq + Send + Sync + 'static {
     const NAME: &'static str;
     /// The highest shape of persisted values that this build writes. Raise it one release *after* the one that can read the new shape.
     const SHAPE: i16 = 1;
+    /// The highest shape that this build reads, and so the highest that a run may have which it takes in hand. One more than
+    /// [`SHAPE`](Self::SHAPE) in the release before that is raised: then going back to that release strands no run.
+    const READS: i16 = Self::SHAPE;
     /// Fixed for the run's life; states carry only what they add.
     type Input: Value;
     /// The situation the run is in.
@@ -52,6 +55,12 @@ pub trait Workflow: Sized + Clone + Debug + PartialEq + Send + Sync + 'static {
 
     /// The event that lets the process go on after a *definite* failure with every attempt spent; `None` parks the work.
     fn gave_up(_effect: &Self::Effect) -> Option<Self::Event> {
+        None
+    }
+
+    /// The command by which an operator ends a run, judged by [`on`](Self::on) like any other; `None`: it cannot be ended by hand,
+    /// because nobody can say for the process what became of what it has begun.
+    fn canceled_by_operator() -> Option<Self::Event> {
         None
     }
 
@@ -139,7 +148,7 @@ pub struct Changed<W: Workflow> {
     pub input: W::Input,
     /// Its state after the commit.
     pub state: W::State,
-    /// The number of its latest turn.
+    /// The number of its latest turn that moved it.
     pub seq: i32,
     /// The instant of that turn.
     pub at: Timestamp,
@@ -160,10 +169,30 @@ impl<E> From<E> for ProjectError<E> {
     }
 }
 
+/// No hands at all: for a process that looks, decides and proves, but calls nobody. What it is given all the same is parked.
+impl<W: Workflow, P: Perform<W>> Perform<W> for Option<P> {
+    async fn perform(&self, cx: &Attempt<W>, effect: W::Effect) -> Result<W::Event, Fault> {
+        match self {
+            Some(hands) => hands.perform(cx, effect).await,
+            None => Err(Fault::misconfigured("this process has no hands")),
+        }
+    }
+
+    async fn look_up(&self, cx: &Attempt<W>, effect: &W::Effect) -> Result<Found<W::Event>, Fault> {
+        match self {
+            Some(hands) => hands.look_up(cx, effect).await,
+            None => Err(Fault::misconfigured("this process has no hands")),
+        }
+    }
+}
+
 /// The rows that people read, as a function of state: it may be run again at any time and gives the same rows.
 pub trait Project<Tx>: Workflow {
     /// The storage's own error.
     type Error: Send;
+
+    /// The tables that it writes, each with the column that holds the run's id: what a re-projection compares.
+    const ROWS: &'static [(&'static str, &'static str)] = &[];
 
     /// Brings the rows of these runs in line with their states, one statement per table for the whole slice.
     fn project(

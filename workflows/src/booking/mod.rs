@@ -141,6 +141,10 @@ impl Workflow for Booking {
         }
     }
 
+    fn canceled_by_operator() -> Option<Event> {
+        Some(Event::OperatorCanceled)
+    }
+
     /// A payment that came late finds the nights gone.
     fn contested(event: Event, _: &Conflict) -> Option<Event> {
         match event {

@@ -11,6 +11,9 @@ use super::{Booking, State, Terms};
 impl Project<Tx> for Booking {
     type Error = DbErr;
 
+    const ROWS: &'static [(&'static str, &'static str)] =
+        &[("booking", "id"), ("booking_unit", "booking_id"), ("unit_night", "booking_id")];
+
     async fn project(tx: &Tx, changed: &[Changed<Self>]) -> Result<(), ProjectError<DbErr>> {
         let rows: Vec<bookings::Booking> = changed.iter().map(row).collect();
         bookings::put(&**tx, &rows).await?;

@@ -9,6 +9,8 @@ use super::Mail;
 impl Project<Tx> for Mail {
     type Error = DbErr;
 
+    const ROWS: &'static [(&'static str, &'static str)] = &[("notification", "id")];
+
     async fn project(tx: &Tx, changed: &[Changed<Self>]) -> Result<(), ProjectError<DbErr>> {
         let rows: Vec<Notification> = changed.iter().map(row).collect();
         Ok(notifications::put(&**tx, &rows).await?)

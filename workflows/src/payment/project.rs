@@ -9,6 +9,8 @@ use super::{Payment, State};
 impl Project<Tx> for Payment {
     type Error = DbErr;
 
+    const ROWS: &'static [(&'static str, &'static str)] = &[("payment", "id"), ("payment_reference", "payment_id")];
+
     async fn project(tx: &Tx, changed: &[Changed<Self>]) -> Result<(), ProjectError<DbErr>> {
         let rows: Vec<payments::Payment> = changed.iter().map(row).collect();
         payments::put(&**tx, &rows).await?;

@@ -9,6 +9,8 @@ use super::{Payout, State};
 impl Project<Tx> for Payout {
     type Error = DbErr;
 
+    const ROWS: &'static [(&'static str, &'static str)] = &[("payout", "id")];
+
     async fn project(tx: &Tx, changed: &[Changed<Self>]) -> Result<(), ProjectError<DbErr>> {
         let rows: Vec<payouts::Payout> = changed.iter().map(row).collect();
         Ok(payouts::put(&**tx, &rows).await?)

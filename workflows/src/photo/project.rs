@@ -9,6 +9,8 @@ use super::{File, Photo, Picture, State, Upload, file_key};
 impl Project<Tx> for Photo {
     type Error = DbErr;
 
+    const ROWS: &'static [(&'static str, &'static str)] = &[("property_image", "id")];
+
     async fn project(tx: &Tx, changed: &[Changed<Self>]) -> Result<(), ProjectError<DbErr>> {
         let rows: Vec<Image> = changed.iter().map(row).collect();
         Ok(images::put(&**tx, &rows).await?)

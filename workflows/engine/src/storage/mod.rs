@@ -8,6 +8,8 @@ mod postgres;
 pub mod schema;
 mod sqlite;
 
+pub(crate) use postgres::hex;
+
 use crate::turn::{DueTimer, JournalRow, NewWork, RunRow};
 use crate::{Posted, RunId, Scope, Timestamp, WorkId};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};

@@ -32,6 +32,18 @@ pub fn golden<W: Workflow>(samples: &Samples<W>, dir: impl AsRef<Path>) {
     assert!(faults.is_empty(), "{}: golden files in {}:\n{}", W::NAME, dir.as_ref().display(), faults.join("\n"));
 }
 
+/// As [`golden`], for a persisted value that belongs to no workflow's types: what a fact holds, what the engine itself stores.
+///
+/// # Panics
+/// When a sample has no file, or a file cannot be read.
+#[track_caller]
+pub fn golden_values<T: Value>(samples: &[T], dir: impl AsRef<Path>) {
+    let write = std::env::var(WRITE).is_ok_and(|value| value == "write");
+    let shelf = Shelf { dir: dir.as_ref().to_owned(), named: false, write };
+    let faults = shelf.check(samples);
+    assert!(faults.is_empty(), "golden files in {}:\n{}", dir.as_ref().display(), faults.join("\n"));
+}
+
 fn faults<W: Workflow>(samples: &Samples<W>, dir: &Path, write: bool) -> Vec<String> {
     [
         Shelf { dir: dir.join("input"), named: false, write }.check(&samples.inputs),

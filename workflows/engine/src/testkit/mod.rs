@@ -36,7 +36,7 @@ mod words;
 mod toy;
 
 pub use explore::{Explored, Moment, Network, Player, Scene, Solo, Turn, explore};
-pub use golden::golden;
+pub use golden::{golden, golden_values};
 pub use samples::{Samples, variants_of};
 pub use script::Script;
 pub use table::table;

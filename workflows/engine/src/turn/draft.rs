@@ -312,7 +312,8 @@ impl Draft {
             from,
             to: self.row.state_name.clone(),
             note,
-            shape: self.row.shape,
+            // Of whoever takes this turn: the run keeps the highest of all.
+            shape: self.process.shape(),
             attempts: cause.tries.map_or(0, |t| t.attempt),
             last_error: cause.tries.and_then(|t| t.last_error.clone()),
             origin: cause.origin.clone(),
