@@ -5,6 +5,7 @@ use axum::http::HeaderValue;
 use bytes::Bytes;
 use workflows::App;
 
+use crate::endpoints::Watching;
 use crate::envelope::Envelope;
 use crate::health::Health;
 use crate::problem::{Problem, catalogue};
@@ -17,6 +18,7 @@ pub(crate) struct Api {
     app: App,
     health: Health,
     reference: Reference,
+    watching: Watching,
 }
 
 /// The document, written out once.
@@ -39,6 +41,12 @@ impl FromRef<Api> for Health {
     }
 }
 
+impl FromRef<Api> for Watching {
+    fn from_ref(api: &Api) -> Self {
+        api.watching.clone()
+    }
+}
+
 impl FromRef<Api> for Reference {
     fn from_ref(api: &Api) -> Self {
         api.reference.clone()
@@ -48,7 +56,12 @@ impl FromRef<Api> for Reference {
 /// The API, ready to be served with connection info (`into_make_service_with_connect_info::<SocketAddr>()`).
 pub fn router(app: App, settings: &Settings, health: Health) -> axum::Router {
     let (routes, collected) = endpoints::all().split_for_parts();
-    let api = Api { app, health, reference: Reference::of(&openapi::complete(collected)) };
+    let api = Api {
+        app,
+        watching: Watching::new(health.clone()),
+        health,
+        reference: Reference::of(&openapi::complete(collected)),
+    };
     let router = routes
         .fallback(async || Problem::new(&catalogue::NOT_FOUND))
         .method_not_allowed_fallback(async || Problem::new(&catalogue::METHOD_NOT_ALLOWED))

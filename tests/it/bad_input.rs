@@ -61,6 +61,7 @@ macro_rules! parts {
 }
 
 parts! {
+    admin "admin";
     bookings "bookings";
     health "health";
     identity "identity";

@@ -8,6 +8,7 @@ mod house;
 mod identity;
 mod killed;
 mod market;
+mod operators;
 mod privacy;
 mod processes;
 mod product;

@@ -7,8 +7,10 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::router::Api;
 
+pub(crate) use admin::Watching;
 pub(crate) use quotes::{LineView, QuoteView};
 
+mod admin;
 mod bookings;
 mod health;
 mod jwks;
@@ -43,6 +45,7 @@ pub(crate) fn all() -> OpenApiRouter<Api> {
         notifications::routes,
         webhooks::routes,
         uploads::routes,
+        admin::routes,
         sandbox::routes,
         jwks::routes,
         health::routes,

@@ -128,7 +128,7 @@ pub(super) fn line(brake: &Brake) -> String {
     match circuit {
         Circuit::Closed => {}
         Circuit::Open { until } => {
-            out.push_str(&format!(", circuit OPEN until {} after {failures} failures", until.to_rfc3339()))
+            out.push_str(&format!(", circuit OPEN until {} after {failures} failures", until.to_rfc3339()));
         }
         Circuit::HalfOpen => out.push_str(", circuit half open: one call at a time"),
     }

@@ -7,6 +7,7 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use engine::Settling;
 use harness::TestApp;
 use harness::app::Signed;
+use sea_orm::ConnectionTrait as _;
 use serde_json::{Value, json};
 
 use super::door::{Ask, Door};
@@ -24,6 +25,7 @@ pub(crate) struct Cast {
     pub(crate) door: Door,
     pub(crate) host: Signed,
     pub(crate) guest: Signed,
+    pub(crate) operator: Signed,
     /// Somebody else's ids, by their prefixes.
     pub(crate) foreign: BTreeMap<String, String>,
     /// So that no two stays meet and no two keys are the same.
@@ -37,9 +39,10 @@ impl Cast {
         let host = house.person("host@example.org").await;
         let guest = house.person("guest@example.org").await;
         let stranger = house.person("stranger@example.org").await;
+        let operator = house.operator("operator@example.org").await;
         let today = house.app.engine.now().await.unwrap().date_naive();
         let foreign = BTreeMap::from([("ses_".to_owned(), stranger.session.clone())]);
-        Self { door: Door::of(&house), house, host, guest, foreign, next: AtomicI64::new(1), today }
+        Self { door: Door::of(&house), house, host, guest, operator, foreign, next: AtomicI64::new(1), today }
     }
 
     /// People, and somebody else's home with a photograph, a quote, a booking, its payment and its messages.
@@ -167,5 +170,17 @@ impl Cast {
 
     pub(crate) async fn advance(&self, to: DateTime<Utc>) {
         self.house.app.engine.advance_to(to, Settling::Inline).await.unwrap();
+    }
+
+    /// Puts one piece of waiting work of this name aside, as a failure would, and says which.
+    pub(crate) async fn park(&self, name: &str) -> String {
+        let connection = &self.house.db.connection;
+        let sql = format!(
+            "update workflow_work set not_before = 9223372036854775807, holder = null, attempt = attempt + 1,
+               error_class = 'misconfigured', last_error = 'wrong password' where name = '{name}'"
+        );
+        connection.execute_unprepared(&sql).await.unwrap();
+        let parked = self.house.app.engine.parked().await.unwrap();
+        parked.iter().find(|work| work.name == name).expect("work of this name").work.to_string()
     }
 }

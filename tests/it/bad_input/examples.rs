@@ -51,7 +51,12 @@ impl Example {
 const PAGE: [(&str, &str); 1] = [("limit", "2")];
 
 /// Operations whose body has more than one valid form.
-const OTHER_FORMS: [&str; 2] = ["POST /bookings on a quote", "POST /sandbox/clock to an instant"];
+const OTHER_FORMS: [&str; 4] = [
+    "POST /admin/runs/cancel by filter",
+    "POST /admin/work/retry by filter",
+    "POST /bookings on a quote",
+    "POST /sandbox/clock to an instant",
+];
 
 /// The forms of an operation's request, by the names that [`example`] knows them under.
 pub(super) fn forms(operation: &str) -> Vec<&str> {
@@ -64,6 +69,7 @@ pub(super) async fn example(cast: &Cast, operation: &str) -> Example {
     let nobody = Example::default;
     let guest = || Example::of(&cast.guest);
     let host = || Example::of(&cast.host);
+    let operator = || Example::of(&cast.operator);
     match operation {
         "GET /livez" | "GET /readyz" | "GET /openapi.json" | "GET /docs" | "GET /.well-known/jwks.json" => nobody(),
         "POST /register" => {
@@ -209,8 +215,73 @@ pub(super) async fn example(cast: &Cast, operation: &str) -> Example {
             let headers = vec![("sandbox-signature", signature(&body, now.timestamp()))];
             Example { headers, bytes: Some(("application/json", body.into())), ..nobody() }
         }
+        "GET /admin/runs" => operator().query(&[
+            ("workflow", "booking"),
+            ("state", "AwaitingHost"),
+            ("finished", "false"),
+            ("unexpected", "false"),
+            ("quiet_since", "2030-01-01T00:00:00Z"),
+            ("limit", "2"),
+        ]),
+        "GET /admin/runs/{id}" | "GET /admin/runs/{id}/replay" => operator().at(run_of(&requested(cast).await)),
+        "GET /admin/work" => operator().query(&[
+            ("workflow", "booking"),
+            ("state", "AwaitingHost"),
+            ("queue", "engine"),
+            ("name", "HostDeadline"),
+            ("standing", "parked"),
+            ("error_class", "poison"),
+            ("due_before", "2030-01-01T00:00:00Z"),
+            ("limit", "2"),
+        ]),
+        "GET /admin/queues" | "GET /admin/schedules" | "GET /admin/brakes" => operator(),
+        "GET /admin/census" => operator().query(&[("workflow", "booking")]),
+        "GET /admin/events" => operator().query(&[("seconds", "0")]),
+        "POST /admin/work/retry" => {
+            requested(cast).await;
+            let work = cast.park("RemindHalf").await;
+            operator().body(without(json!({"work": work}), &["which"]))
+        }
+        "POST /admin/work/retry by filter" => {
+            requested(cast).await;
+            cast.park("RemindHalf").await;
+            let which = json!({"workflow": "booking", "state": "AwaitingHost", "queue": "engine", "name": "RemindHalf",
+                "error_class": "misconfigured", "due_before": "2090-01-01T00:00:00Z"});
+            operator().body(without(json!({"which": which}), &["work"]))
+        }
+        "POST /admin/work/resolve" => {
+            let home = cast.draft(&cast.host).await;
+            let image = cast.photograph(&cast.host, &home).await;
+            let path = format!("/properties/{home}/images/{image}/complete");
+            cast.door.done(cast.post(&path, &cast.host, &json!({}))).await;
+            let work = cast.park("Process").await;
+            let event = json!({"Rejected": {"code": "by_hand"}}).to_string();
+            operator().body(without(json!({"work": work, "event": event}), &["which"]))
+        }
+        "POST /admin/runs/cancel" => {
+            operator().body(without(json!({"run": run_of(&requested(cast).await)}), &["which"]))
+        }
+        "POST /admin/runs/cancel by filter" => {
+            let which = json!({"workflow": "booking", "state": "AwaitingHost", "quiet_since": "2090-01-01T00:00:00Z"});
+            operator().body(without(json!({"which": which}), &["run"]))
+        }
+        "POST /admin/workflows/{workflow}/reproject" => {
+            operator().at("booking").body(json!({"after": "run_00000000000070008000000000000000"}))
+        }
+        "POST /admin/brakes/pause" => {
+            operator().body(json!({"kind": "queue", "name": "photos", "why": "the darkroom is flooded"}))
+        }
+        "POST /admin/brakes/resume" => operator().body(json!({"kind": "queue", "name": "photos"})),
+        "POST /admin/schedules/{name}/run" => operator().at("payouts").body(json!({})),
+        "POST /admin/schedules/{name}/pause" => operator().at("payouts").body(json!({"why": "the bank is closed"})),
+        "POST /admin/schedules/{name}/resume" => operator().at("payouts").body(json!({})),
         other => panic!("{other} is a new route: write down a valid request for it here"),
     }
+}
+
+/// The run that a booking is.
+fn run_of(booking: &str) -> String {
+    booking.replace("bkg_", "run_")
 }
 
 /// Says of fields that they shall be left out.

@@ -1,0 +1,158 @@
+//! `/admin/brakes`: what is held back although it is due, by whom and why; pauses and resumes.
+
+use axum::extract::State;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use workflows::operating::{self, Act, Brake, Circuit, Target};
+use workflows::{App, Error};
+
+use super::which::Word;
+use crate::body::Json;
+use crate::caller::Operator;
+use crate::problem::Problem;
+use crate::router::Api;
+
+/// The longest reason for a pause.
+const LONGEST: usize = 200;
+
+pub(super) fn routes() -> OpenApiRouter<Api> {
+    OpenApiRouter::default().routes(routes!(list)).routes(routes!(pause)).routes(routes!(resume))
+}
+
+/// What can be held back.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum Held {
+    /// Everything in a queue.
+    Queue,
+    /// Everything that a workflow's runs have queued.
+    Workflow,
+    /// Every call to an outside party.
+    Party,
+}
+
+/// A brake.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AdminBrake)]
+struct BrakeView {
+    /// What kind of thing it is on.
+    kind: Held,
+    /// Which.
+    name: String,
+    /// Who pulled it; `itself` for a party that says we are misconfigured; absent while it is not pulled.
+    paused_by: Option<String>,
+    /// Why.
+    paused_why: Option<String>,
+    /// Since when.
+    paused_since: Option<DateTime<Utc>>,
+    /// `closed`, `open` or `half_open`: whether a party is called.
+    circuit: &'static str,
+    /// Until when an open circuit stays so.
+    open_until: Option<DateTime<Utc>>,
+    /// A party's failures since its last answer.
+    failures: i32,
+}
+
+impl From<Brake> for BrakeView {
+    fn from(brake: Brake) -> Self {
+        let Brake { target, paused, circuit, failures } = brake;
+        let (kind, name) = match target {
+            Target::Queue(name) => (Held::Queue, name),
+            Target::Workflow(name) => (Held::Workflow, name),
+            Target::Party(name) => (Held::Party, name),
+        };
+        let (circuit, open_until) = match circuit {
+            Circuit::Closed => ("closed", None),
+            Circuit::Open { until } => ("open", Some(until)),
+            Circuit::HalfOpen => ("half_open", None),
+        };
+        let paused_since = paused.as_ref().map(|pause| pause.since);
+        let (paused_by, paused_why) = paused.map(|pause| (pause.by, pause.why)).unzip();
+        Self { kind, name, paused_by, paused_why, paused_since, circuit, open_until, failures }
+    }
+}
+
+/// Every brake that is or was pulled, and every party.
+#[derive(Serialize, ToSchema)]
+struct BrakeList {
+    /// By what they are on.
+    data: Vec<BrakeView>,
+}
+
+/// What to hold back.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct HoldOrder {
+    /// What kind of thing.
+    kind: Held,
+    /// Which.
+    name: Word,
+    /// Why, in words, for whoever finds it paused; forgotten with the pause.
+    #[schema(max_length = 200)]
+    why: String,
+    /// Do it; otherwise only say how it stands.
+    #[serde(default)]
+    write: bool,
+}
+
+/// What to let go on.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct GoOnOrder {
+    /// What kind of thing.
+    kind: Held,
+    /// Which.
+    name: Word,
+    /// Do it; otherwise only say how it stands.
+    #[serde(default)]
+    write: bool,
+}
+
+fn target(kind: Held, name: Word) -> Target {
+    match kind {
+        Held::Queue => Target::Queue(name.into()),
+        Held::Workflow => Target::Workflow(name.into()),
+        Held::Party => Target::Party(name.into()),
+    }
+}
+
+const fn act(write: bool) -> Act {
+    if write { Act::Write } else { Act::Try }
+}
+
+/// Brakes
+#[utoipa::path(get, path = "/admin/brakes", tag = "admin", security(("bearer" = [])), responses((status = 200, body = BrakeList)))]
+async fn list(_: Operator, State(app): State<App>) -> Result<Json<BrakeList>, Problem> {
+    let data = operating::brakes(&app).await?.into_iter().map(BrakeView::from).collect();
+    Ok(Json(BrakeList { data }))
+}
+
+/// Hold something back
+///
+/// What is in somebody's hands is finished; a pause that is there already stays as it is.
+#[utoipa::path(post, path = "/admin/brakes/pause", tag = "admin", security(("bearer" = [])), request_body = HoldOrder, responses((status = 200, body = BrakeView)))]
+async fn pause(
+    by: Operator,
+    State(app): State<App>,
+    Json(HoldOrder { kind, name, why, write }): Json<HoldOrder>,
+) -> Result<Json<BrakeView>, Problem> {
+    if why.is_empty() || why.chars().count() > LONGEST {
+        return Err(Error::flaw("/why", "out_of_range", "1 to 200 characters").into());
+    }
+    Ok(Json(operating::pause(&app, target(kind, name), (&by.id.to_string(), &why), act(write)).await?.into()))
+}
+
+/// Let something go on
+///
+/// A party goes on trial: one call first, the rest once that was answered.
+#[utoipa::path(post, path = "/admin/brakes/resume", tag = "admin", security(("bearer" = [])), request_body = GoOnOrder, responses((status = 200, body = BrakeView)))]
+async fn resume(
+    by: Operator,
+    State(app): State<App>,
+    Json(GoOnOrder { kind, name, write }): Json<GoOnOrder>,
+) -> Result<Json<BrakeView>, Problem> {
+    Ok(Json(operating::resume(&app, target(kind, name), &by.id.to_string(), act(write)).await?.into()))
+}
