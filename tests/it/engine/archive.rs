@@ -159,6 +159,7 @@ async fn what_has_finished_goes_to_the_archive_and_can_still_be_read_and_proven(
     let replay = engine.replay(run(1)).await.unwrap().unwrap();
     assert_eq!((replay.proven, replay.broken.len()), (2, 0));
 
+    db.is_forged();
     let forge = "update workflow_journal_archive set event = '\"Thanked\"' where seq = 1";
     db.connection.execute_unprepared(forge).await.unwrap();
     assert!(

@@ -111,7 +111,10 @@ impl<const BUILD: u8> Perform<Lamp<BUILD>> for Shop {
 /// A process of this build, in this environment.
 async fn process<const BUILD: u8>(db: &TestDatabase, environment: &str, shop: &Shop) -> Engine {
     let settings = Settings::new(environment, uuid::Uuid::from_u128(rand::random()), "test");
-    let registry = Registry::new().register::<Lamp<BUILD>>(shop.clone());
+    let known = shop.clone();
+    let processes = move || Registry::new().register::<Lamp<BUILD>>(known.clone());
+    let registry = processes();
+    db.proven_by(processes);
     let engine = Engine::open(settings.rooms(&[("default", 8), ("engine", 8)]), connect(db).await, registry);
     engine.beat().await.unwrap();
     engine

@@ -94,7 +94,10 @@ impl Market {
             mailer: Arc::new(outbox.clone()),
             objects: objects.clone(),
             reader: databases.read().clone(),
-            letters: workflows::mail::Settings::default(),
+            letters: workflows::mail::Settings {
+                web: Some("http://localhost:3000".to_owned()),
+                ..workflows::mail::Settings::default()
+            },
             secret: SecretString::from("links"),
             photos: Limits::default(),
         };
