@@ -11,4 +11,5 @@ mod privacy;
 mod quotes;
 mod rehearsals;
 mod replays;
+mod storm;
 mod traces;

@@ -53,7 +53,7 @@ async fn careless(theatre: &Theatre, n: i64, patience: Duration, acknowledged: A
 }
 
 async fn a_storm_of_hang_ups_loses_nothing(db: TestDatabase) {
-    let requests = if db.backend == Backend::Postgres { 20_000 } else { 4_000 };
+    let requests = 20_000;
     db.connection.execute_unprepared("create table storm (n bigint primary key)").await.unwrap();
     let theatre = Theatre::open(db).await;
     let acknowledged = Acknowledged::default();
