@@ -2,6 +2,7 @@
 
 use crate::storage::{ClaimedRow, schema::kind};
 use crate::{Fence, Priority, Timestamp, WorkId};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicI16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -74,23 +75,32 @@ impl Drop for Room {
 }
 
 /// The leases that this process knows of; a lease in the database that is not here was lost on the way and can be let go.
+///
+/// Counted, because one claim may be known twice for a moment: a commit that is about to fail has leased work to this process which
+/// somebody else has queued already and this process has claimed.
 #[derive(Debug, Default)]
-pub(crate) struct Held(Mutex<HashMap<WorkId, i32>>);
+pub(crate) struct Held(Mutex<HashMap<Fence, u32>>);
 
 impl Held {
-    fn lock(&self) -> MutexGuard<'_, HashMap<WorkId, i32>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Fence, u32>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn remember(&self, fence: Fence) {
+        *self.lock().entry(fence).or_default() += 1;
+    }
+
     fn forget(&self, fence: Fence) {
-        let mut held = self.lock();
-        if held.get(&fence.work) == Some(&fence.attempt) {
-            held.remove(&fence.work);
+        if let Entry::Occupied(mut known) = self.lock().entry(fence) {
+            *known.get_mut() -= 1;
+            if *known.get() == 0 {
+                known.remove();
+            }
         }
     }
 
     pub(crate) fn knows(&self, fence: Fence) -> bool {
-        self.lock().get(&fence.work) == Some(&fence.attempt)
+        self.lock().contains_key(&fence)
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -143,7 +153,7 @@ impl Hands {
     /// Turns a claim into a lease. From here on the process remembers it.
     pub(crate) fn lease(&self, row: ClaimedRow, mut room: Room) -> Lease {
         let fence = Fence { work: row.work, attempt: row.attempt };
-        self.held.lock().insert(fence.work, fence.attempt);
+        self.held.remember(fence);
         room.held = Some((Arc::clone(&self.held), fence));
         Lease { row, since: Instant::now(), _room: room }
     }
@@ -225,5 +235,41 @@ impl Fused {
             real: self.real,
             due: work.due,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RunId;
+
+    fn claimed(work: WorkId) -> ClaimedRow {
+        let now = Timestamp::UNIX_EPOCH;
+        let new = crate::turn::NewWork {
+            work,
+            kind: kind::EFFECT,
+            scope: crate::Scope::State,
+            workflow: "stall".to_owned(),
+            queue: "default",
+            name: "Charge".to_owned(),
+            payload: "\"Charge\"".to_owned(),
+            request: None,
+            due: now,
+            trace: None,
+        };
+        Fused { input: String::new(), now, real: 0 }.row(&new)
+    }
+
+    #[test]
+    fn a_lease_is_known_until_its_last_holder_lets_go() {
+        let hands = Hands::new(Uuid::nil(), &[("default", 2)]);
+        let work = WorkId { run: RunId::from_uuid(Uuid::nil()), seq: 0, n: 0 };
+        let lease = || hands.lease(claimed(work), hands.room("default").expect("there is room"));
+        let (of_a_failing_commit, real) = (lease(), lease());
+        drop(of_a_failing_commit);
+        assert!(hands.held.knows(real.fence()));
+        let fence = real.fence();
+        drop(real);
+        assert!(!hands.held.knows(fence));
     }
 }
