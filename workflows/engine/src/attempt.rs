@@ -25,6 +25,18 @@ pub(crate) enum Approach {
     Call,
 }
 
+/// What a look-up leads to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum LookedUp {
+    /// The earlier try happened, with this outcome.
+    Done(String),
+    /// It is safe to call; `doubt` when the earlier try may still have happened.
+    Call {
+        /// The earlier try stays open.
+        doubt: bool,
+    },
+}
+
 /// What becomes of work after a try that brought no event.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Next {
@@ -93,18 +105,20 @@ impl ClaimedRow {
         }
     }
 
-    /// Whether an earlier try may have happened: there was one, and it left no definite failure behind.
+    /// Whether an earlier try may have happened: the last one left no definite failure behind, or one left nothing behind at all.
     fn unknown(&self) -> bool {
-        self.attempt > 1 && self.error_class.as_deref() != Some("transient")
+        let silent = self.attempt - 1 > self.failures;
+        self.attempt > 1 && (silent || self.error_class.as_deref() != Some("transient"))
     }
 
-    /// What the party's answer to a look-up leads to: the outcome, or `None` to call.
-    pub(crate) fn looked_up(&self, found: Found<String>, policy: Policy) -> Result<Option<String>, Fault> {
+    /// What the party's answer to a look-up leads to. That it cannot be asked says nothing about the earlier try, which stays open.
+    pub(crate) fn looked_up(&self, found: Result<Found<String>, Fault>, policy: Policy) -> Result<LookedUp, Fault> {
         match found {
-            Found::Done(event) => Ok(Some(event)),
-            Found::Absent => Ok(None),
-            Found::Unknown if self.repeatable(policy) => Ok(None),
-            Found::Unknown => Err(Fault::unknown("the party cannot say, and a repeat is no longer safe")),
+            Ok(Found::Done(event)) => Ok(LookedUp::Done(event)),
+            Ok(Found::Absent) => Ok(LookedUp::Call { doubt: false }),
+            Ok(Found::Unknown) if self.repeatable(policy) => Ok(LookedUp::Call { doubt: true }),
+            Ok(Found::Unknown) => Err(Fault::unknown("the party cannot say, and a repeat is no longer safe")),
+            Err(fault) => Err(doubted(fault)),
         }
     }
 
@@ -158,6 +172,14 @@ impl ClaimedRow {
     }
 }
 
+/// A definite failure of this try, when an earlier one is still open: the outcome as a whole is unknown.
+pub(crate) fn doubted(fault: Fault) -> Fault {
+    match fault {
+        Fault::Transient { what, .. } => Fault::Unknown { what },
+        fault => fault,
+    }
+}
+
 /// What became of a completion.
 #[derive(Debug)]
 pub(crate) enum Completed {
@@ -178,5 +200,65 @@ impl Completed {
             Err(TurnError::Storage(error)) => Ok(Self::Spoiled(error.to_string())),
             Err(error) => Err(error),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::WorkId;
+    use uuid::Uuid;
+
+    /// An effect at this try, with what earlier tries left behind.
+    fn row(attempt: i32, failures: i32, error_class: Option<&str>) -> ClaimedRow {
+        ClaimedRow {
+            work: WorkId { run: RunId::from_uuid(Uuid::nil()), seq: 0, n: 0 },
+            kind: kind::EFFECT,
+            workflow: "stall".to_owned(),
+            queue: "default".to_owned(),
+            payload: "\"Charge\"".to_owned(),
+            request: None,
+            outcome: None,
+            attempt,
+            failures,
+            first_claimed_at: 0,
+            error_class: error_class.map(str::to_owned),
+            trace: None,
+            input: String::new(),
+            now: Timestamp::UNIX_EPOCH,
+            real: 0,
+            due: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_definite_failure_is_repeated_and_an_open_try_is_looked_up() {
+        assert_eq!(row(1, 0, None).approach(), Approach::Call);
+        assert_eq!(row(2, 1, Some("transient")).approach(), Approach::Call);
+        assert_eq!(row(2, 1, Some("unknown")).approach(), Approach::LookUp);
+        assert_eq!(row(2, 0, None).approach(), Approach::LookUp, "its process died");
+    }
+
+    #[test]
+    fn a_claim_that_left_nothing_behind_is_looked_up_whatever_failed_before_it() {
+        assert_eq!(row(3, 1, Some("transient")).approach(), Approach::LookUp);
+    }
+
+    #[test]
+    fn a_party_that_cannot_be_asked_leaves_the_earlier_try_open() {
+        let down = Err(Fault::transient("no answer"));
+        let fault = row(2, 1, Some("unknown")).looked_up(down, Policy::default());
+        assert_eq!(fault, Err(Fault::unknown("no answer")));
+    }
+
+    #[test]
+    fn a_definite_failure_says_nothing_about_an_earlier_open_try() {
+        let policy = Policy::default();
+        let asked = row(2, 1, Some("unknown")).looked_up(Ok(Found::Unknown), policy);
+        assert_eq!(asked, Ok(LookedUp::Call { doubt: true }));
+        assert_eq!(doubted(Fault::transient("busy")), Fault::unknown("busy"));
+        let gave_up = || Some("\"PaymentFailed\"".to_owned());
+        let spent = row(12, 11, Some("unknown")).failed(&doubted(Fault::transient("busy")), policy, gave_up, 0.5);
+        assert_eq!(spent, Next::Park("unknown"), "a process may give up only what definitely did not happen");
     }
 }

@@ -1,6 +1,6 @@
 //! Carrying out a lease: the call to an outside party, or the engine's own delivery; then the one completion that its fence allows.
 
-use crate::attempt::{Approach, Completed, Next};
+use crate::attempt::{Approach, Completed, LookedUp, Next, doubted};
 use crate::engine::Engine;
 use crate::event::{Input, Origin, Verdict, What};
 use crate::hands::Lease;
@@ -126,14 +126,15 @@ impl Engine {
         };
         let attempt = row.attempt(&self.core.environment);
         let call = async {
+            let mut doubt = false;
             if look_up {
-                let found = process.look_up(attempt.clone()).await?;
-                if let Some(event) = row.looked_up(found, policy)? {
-                    return Ok(event);
+                match row.looked_up(process.look_up(attempt.clone()).await, policy)? {
+                    LookedUp::Done(event) => return Ok(event),
+                    LookedUp::Call { doubt: open } => doubt = open,
                 }
             }
             faults::point("before_perform");
-            process.perform(attempt).await
+            process.perform(attempt).await.map_err(|fault| if doubt { doubted(fault) } else { fault })
         };
         let answer = tokio::time::timeout(policy.time_limit, call).await;
         faults::point("after_perform");
