@@ -103,7 +103,11 @@ impl<'a> Group<'a> {
     }
 
     fn take(&mut self, input: &Input) -> Result<Verdict, Spoiled> {
-        if let Some(verdict) = self.before(input) {
+        let name = match &input.what {
+            What::Event { key, .. } => Some((input.run, key.to_string())),
+            _ => None,
+        };
+        if let Some(verdict) = self.before(input, name.as_ref()) {
             if matches!(verdict, Verdict::Duplicate) {
                 self.repeated(input);
             }
@@ -113,6 +117,10 @@ impl<'a> Group<'a> {
             What::Start { .. } => self.start(input)?,
             What::Event { .. } | What::Due => self.advance(input)?,
         };
+        if matches!(verdict, Verdict::Moved(_)) {
+            // Only now: what was refused, or found no run, was not taken in, and its twin in this group must not be told that it was.
+            self.seen_here.extend(name);
+        }
         // A claimed timer is done by firing, not by being claimed: a clock read a moment too early must not lose it.
         if let Some(fence) = input.fence
             && matches!(verdict, Verdict::Moved(_) | Verdict::Duplicate)
@@ -125,15 +133,9 @@ impl<'a> Group<'a> {
     }
 
     /// Lost fences and repeated events never reach the run.
-    fn before(&mut self, input: &Input) -> Option<Verdict> {
+    fn before(&mut self, input: &Input, name: Option<&(RunId, String)>) -> Option<Verdict> {
         let fenced = input.fence.map(|f| self.loaded.fences.get(&f.work).is_some_and(|row| row.attempt == f.attempt));
-        let seen = match &input.what {
-            What::Event { key, .. } => {
-                let name = (input.run, key.to_string());
-                self.loaded.seen.contains(&name) || !self.seen_here.insert(name)
-            }
-            _ => false,
-        };
+        let seen = name.is_some_and(|name| self.loaded.seen.contains(name) || self.seen_here.contains(name));
         match (fenced, seen) {
             (_, true) if self.again => Some(self.ours(input.run)),
             (Some(false), _) if !planted("no_fencing") => Some(Verdict::Stale),
