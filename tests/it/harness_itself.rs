@@ -1,5 +1,6 @@
 //! The harness: what the other tests take for granted.
 
+mod cases;
 mod databases;
 mod processes;
 mod servers;

@@ -1,0 +1,77 @@
+//! The table of known cases: all of them are there, and every test that it names exists.
+
+use std::path::{Path, PathBuf};
+
+const CASES: usize = 45;
+
+struct Row {
+    no: usize,
+    cover: String,
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn table() -> String {
+    std::fs::read_to_string(root().join("tests/cases.md")).unwrap()
+}
+
+fn rows() -> Vec<Row> {
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.trim_matches('|').split('|').map(str::trim).collect();
+        let [no, _, cover] = cells[..] else { return None };
+        Some(Row { no: no.parse().ok()?, cover: cover.to_owned() })
+    };
+    table().lines().filter_map(row).collect()
+}
+
+/// Every source file with tests, by its path within the workspace.
+fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() && !path.ends_with("target") {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push((path.to_string_lossy().into_owned(), std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+}
+
+/// Whether a test of this path is defined: the function, in a file that the rest of the path leads to.
+fn exists(path: &str, sources: &[(String, String)]) -> bool {
+    let (modules, name) = path.rsplit_once("::").unwrap_or(("", path));
+    let last = modules.rsplit("::").find(|module| !matches!(*module, "tests" | "mutations")).unwrap_or("sim");
+    let head = format!("fn {name}(");
+    sources.iter().any(|(file, text)| {
+        let led = file.ends_with(&format!("/{last}.rs")) || file.contains(&format!("/{last}/"));
+        led && text.contains(&head)
+    })
+}
+
+/// The words between back-ticks that are paths.
+fn named(cover: &str) -> impl Iterator<Item = &str> {
+    cover.split('`').skip(1).step_by(2).filter(|word| word.contains("::"))
+}
+
+#[test]
+fn every_known_case_is_listed_once() {
+    let numbers: Vec<usize> = rows().iter().map(|row| row.no).collect();
+    assert_eq!(numbers, (1..=CASES).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_case_has_a_test_that_exists_or_a_reason() {
+    let mut found = vec![];
+    for folder in ["tests/it", "workflows", "worker/src"] {
+        sources(&root().join(folder), &mut found);
+    }
+    assert!(!exists("engine::fences::no_such_test", &found));
+    for Row { no, cover } in rows() {
+        let reason = cover.contains("n/a:") || cover.contains("open:") || cover.contains("simulation");
+        assert!(reason || named(&cover).next().is_some(), "case {no} is covered by nothing");
+    }
+    for path in named(&table()) {
+        assert!(exists(path, &found), "the table names {path}, which is not there");
+    }
+}
