@@ -216,6 +216,7 @@ mod tests {
             kind: kind::EFFECT,
             workflow: "stall".to_owned(),
             queue: "default".to_owned(),
+            priority: 1,
             payload: "\"Charge\"".to_owned(),
             request: None,
             outcome: None,

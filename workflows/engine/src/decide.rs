@@ -135,7 +135,8 @@ impl<'a> Group<'a> {
     /// Lost fences and repeated events never reach the run.
     fn before(&mut self, input: &Input, name: Option<&(RunId, String)>) -> Option<Verdict> {
         let fenced = input.fence.map(|f| self.loaded.fences.get(&f.work).is_some_and(|row| row.attempt == f.attempt));
-        let seen = name.is_some_and(|name| self.loaded.seen.contains(name) || self.seen_here.contains(name));
+        let seen = name.is_some_and(|name| self.loaded.seen.contains(name) || self.seen_here.contains(name))
+            && !planted("no_event_key");
         match (fenced, seen) {
             (_, true) if self.again => Some(self.ours(input.run)),
             (Some(false), _) if !planted("no_fencing") => Some(Verdict::Stale),

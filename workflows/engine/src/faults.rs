@@ -11,6 +11,9 @@ pub const PLANTED: &[&str] = &[
     "sweeper_off",
     "effect_before_commit",
     "no_night_key",
+    "no_skip_locked",
+    "no_event_key",
+    "no_lease_check",
 ];
 
 /// Whether this bug is planted.
@@ -18,7 +21,16 @@ pub const PLANTED: &[&str] = &[
 #[must_use]
 pub fn planted(bug: &str) -> bool {
     debug_assert!(PLANTED.contains(&bug), "{bug} is not in the list of planted bugs");
-    chosen::faults().planted.contains(bug)
+    chosen::here() == Some(bug) || chosen::faults().planted.contains(bug)
+}
+
+/// Does something in this thread with this bug planted: for tests that see one bug after the other.
+#[cfg(feature = "faults")]
+pub fn with_planted<T>(bug: &'static str, then: impl FnOnce() -> T) -> T {
+    chosen::HERE.set(Some(bug));
+    let done = then();
+    chosen::HERE.set(None);
+    done
 }
 
 /// Whether this bug is planted: never, in a build without faults.
@@ -45,6 +57,7 @@ pub const fn point(_name: &str) {}
 
 #[cfg(feature = "faults")]
 mod chosen {
+    use std::cell::Cell;
     use std::collections::{HashMap, HashSet};
     use std::sync::OnceLock;
     use std::sync::atomic::AtomicU64;
@@ -53,6 +66,14 @@ mod chosen {
     pub(super) struct Faults {
         pub(super) planted: HashSet<String>,
         pub(super) crashes: HashMap<String, (u64, AtomicU64)>,
+    }
+
+    thread_local! {
+        pub(super) static HERE: Cell<Option<&'static str>> = const { Cell::new(None) };
+    }
+
+    pub(super) fn here() -> Option<&'static str> {
+        HERE.get()
     }
 
     pub(super) fn faults() -> &'static Faults {

@@ -251,6 +251,8 @@ mod tests {
             scope: crate::Scope::State,
             workflow: "stall".to_owned(),
             queue: "default",
+            priority: Priority::default(),
+            lane: None,
             name: "Charge".to_owned(),
             payload: "\"Charge\"".to_owned(),
             request: None,

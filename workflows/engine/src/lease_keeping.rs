@@ -43,7 +43,11 @@ impl Engine {
             "update workflow_work set holder = null, not_before = {real} + (select offset_us from business_clock)
              where not_before = $1 and holder not in (select id from workflow_process where beat_at > {real} - $2)"
         );
-        let patience = i64::try_from(self.core.rescue_after.as_micros()).unwrap_or(i64::MAX);
+        let mut patience = i64::try_from(self.core.rescue_after.as_micros()).unwrap_or(i64::MAX);
+        if crate::faults::planted("no_lease_check") {
+            // Nobody beats in the future: every holder looks dead.
+            patience = -patience;
+        }
         let rescued =
             db.execute_raw(statement(backend, &sql, vec![LEASED.into(), patience.into()])).await?.rows_affected();
         if rescued > 0 {

@@ -52,6 +52,9 @@
 //! | a process whose code no longer yields ends itself | the units in the worker's `watchdog` |
 //! | facts are sealed without gaps | `promises::facts_are_sealed_without_gaps_and_in_a_chain` |
 //!
+//! All of them at once, with everything going wrong, over rows in memory and a clock that jumps: `testkit::sim`, by
+//! `./ops/simulate`. Known cases from engines like this one, and what covers each: `tests/cases.md`.
+//!
 //! # What goes when
 //!
 //! Each effect has a [`Policy`]: its queue, its priority there, how often and how far apart it is tried. What limits it is said once:

@@ -28,12 +28,7 @@ impl Engine {
     pub async fn replay(&self, run: RunId) -> Result<Option<Replay>, DbErr> {
         let Some(view) = self.run(run).await? else { return Ok(None) };
         let rows = self.rows(&view).await?;
-        let mut replay = Replay { broken: chain(&view, &rows), ..Replay::default() };
-        match self.registry().get(&view.workflow) {
-            Some(process) => replay.judge(walk(process, &view, &rows)),
-            None => replay.not_judged = rows.iter().map(|row| row.seq).collect(),
-        }
-        Ok(Some(replay))
+        Ok(Some(prove(self.registry().get(&view.workflow), &view, &rows)))
     }
 
     /// The state after each turn of a run, decided again from its journal; `None` from the first turn on that leads to another state
@@ -100,6 +95,16 @@ fn journal_row(run: RunId, row: &QueryResult) -> Result<JournalRow, DbErr> {
         state_digest: row.try_get_by_index(15)?,
         hash: row.try_get_by_index(16)?,
     })
+}
+
+/// Verifies a journal and decides every step again.
+pub(crate) fn prove(process: Option<&Arc<dyn Process>>, view: &RunView, rows: &[JournalRow]) -> Replay {
+    let mut replay = Replay { broken: chain(view, rows), ..Replay::default() };
+    match process {
+        Some(process) => replay.judge(walk(process, view, rows)),
+        None => replay.not_judged = rows.iter().map(|row| row.seq).collect(),
+    }
+    replay
 }
 
 /// What the tables alone tell: no turn is missing or changed, and the last one led to the state that the run is in.

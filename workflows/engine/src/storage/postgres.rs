@@ -4,6 +4,7 @@
 //! means anything else in these columns.
 
 use super::{Ask, Batch, Claim, LANES_AT_ONCE, schema::LEASED, statement};
+use crate::faults::planted;
 use crate::turn::{JournalRow, RunRow};
 use crate::{RunId, Scope, WorkId};
 use sea_orm::{DbBackend, Statement, Value};
@@ -312,6 +313,9 @@ fn journal(rows: &[JournalRow]) -> Vec<Value> {
 pub(super) fn claim(claim: &Claim) -> Statement {
     let mut values = asked(claim);
     values.extend([claim.order.classes.to_vec().into(), claim.order.parts.into()]);
+    if planted("no_skip_locked") {
+        return statement(DbBackend::Postgres, &CLAIM.replace(" for update of w skip locked", ""), values);
+    }
     statement(DbBackend::Postgres, &CLAIM, values)
 }
 

@@ -29,6 +29,7 @@ mod explore;
 mod golden;
 mod samples;
 mod script;
+pub mod sim;
 mod table;
 mod words;
 

@@ -1,0 +1,99 @@
+//! Simulates seeds of the engine under faults until one breaks a promise; see `engine::testkit::sim`.
+//!
+//! `simulate [FIRST [COUNT]]` goes through seeds and says how fast; `simulate mutations` takes the engine's own guards out, one at a
+//! time, and fails unless each is missed. `INNKEEPER_SIM_SEED` simulates one seed and tells its story.
+
+use engine::faults::with_planted;
+use engine::testkit::sim::{self, Broken, Mischief, Seen};
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::Instant;
+
+/// The guards that are taken out, and how many seeds each may hide for.
+const GUARDS: [&str; 5] = ["no_fencing", "no_skip_locked", "no_event_key", "no_lease_check", "new_key_per_attempt"];
+const PATIENCE: u64 = 50;
+
+fn main() -> ExitCode {
+    let mut words = std::env::args().skip(1);
+    let first = words.next().unwrap_or_default();
+    if first == "mutations" {
+        return mutations();
+    }
+    let number = |word: &str, otherwise: u64| word.parse().unwrap_or(otherwise);
+    let done = match std::env::var("INNKEEPER_SIM_SEED").ok().and_then(|seed| seed.parse().ok()) {
+        Some(seed) => one(seed),
+        None => many(number(&first, 0), number(&words.next().unwrap_or_default(), 10_000)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(broken) => {
+            println!("{broken}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn one(seed: u64) -> Result<(), Box<Broken>> {
+    println!("{}", sim::tell(seed));
+    sim::simulate(seed).map(drop)
+}
+
+fn many(first: u64, count: u64) -> Result<(), Box<Broken>> {
+    let began = Instant::now();
+    let mut sum = Sum::default();
+    for seed in first..first + count {
+        sum.add(sim::simulate(seed)?);
+    }
+    let took = began.elapsed();
+    println!("{count} seeds in {:.1} s: {:.0} a minute", took.as_secs_f64(), count as f64 * 60.0 / took.as_secs_f64());
+    println!(
+        "a seed has {} runs (at least {}) and {} events (at least {})",
+        sum.runs / count,
+        sum.least.0,
+        sum.events / count,
+        sum.least.1
+    );
+    sum.hits
+        .iter()
+        .for_each(|(kind, (hits, least))| println!("{hits:>9}  a process {kind} (at least {least} in every seed)"));
+    Ok(())
+}
+
+/// What many seeds were like.
+#[derive(Default)]
+struct Sum {
+    runs: u64,
+    events: u64,
+    least: (usize, usize),
+    hits: BTreeMap<&'static str, (u64, u32)>,
+}
+
+impl Sum {
+    fn add(&mut self, seen: Seen) {
+        let Seen { runs, events, calls: _, hits, hash: _ } = seen;
+        let first = self.runs == 0;
+        self.runs += runs as u64;
+        self.events += events as u64;
+        self.least = if first { (runs, events) } else { (self.least.0.min(runs), self.least.1.min(events)) };
+        for (kind, hits) in hits {
+            let (sum, least) = self.hits.entry(Mischief::name(kind)).or_insert((0, u32::MAX));
+            *sum += u64::from(hits);
+            *least = hits.min(*least);
+        }
+    }
+}
+
+fn mutations() -> ExitCode {
+    let mut missed = false;
+    for guard in GUARDS {
+        let found = with_planted(guard, || (0..PATIENCE).find_map(|seed| sim::simulate(seed).err()));
+        match found {
+            Some(broken) => println!("{guard}: red in seed {}: {}", broken.seed, broken.wrong[0]),
+            None => {
+                missed = true;
+                println!("{guard}: NOT FOUND in {PATIENCE} seeds");
+            }
+        }
+    }
+    if missed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}

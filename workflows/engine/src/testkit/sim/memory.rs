@@ -1,0 +1,403 @@
+//! The storage of the simulation: the rows and promises of the SQL one, in memory.
+//!
+//! What it shares with `engine::storage` is the vocabulary ([`Ask`], [`Loaded`], [`Batch`], [`Claim`], [`ClaimedRow`]); what it has to
+//! repeat is what the databases promise: a transaction holds its runs and work rows from load to commit, a commit is all or nothing,
+//! unique keys hold at commit, a claim passes over locked rows, a look taken before waiting for a lock does not see what came between.
+
+use super::market::State;
+use crate::event::Fence;
+use crate::faults::planted;
+use crate::registry::RawChanged;
+use crate::storage::schema::{LEASED, PARKED, kind};
+use crate::storage::{Ask, Batch, Claim, ClaimedRow, FenceRow, Loaded, instant};
+use crate::turn::{DueTimer, JournalRow, NewWork, RunRow};
+use crate::{Conflict, Posted, RunId, Scope, WorkId};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use uuid::Uuid;
+
+/// A transaction that stands still for this long is ended by the server.
+const IDLE_LIMIT: i64 = 15_000_000;
+
+/// A row of `workflow_work`.
+#[derive(Clone, Debug)]
+pub(super) struct WorkRow {
+    new: NewWork,
+    pub(super) not_before: i64,
+    pub(super) attempt: i32,
+    failures: i32,
+    pub(super) holder: Option<Uuid>,
+    first_claimed_at: Option<i64>,
+    outcome: Option<String>,
+    error_class: Option<String>,
+    last_error: Option<String>,
+}
+
+/// A transaction between load and commit.
+#[derive(Debug)]
+struct Open {
+    tx: u64,
+    since: i64,
+    runs: Vec<RunId>,
+    work: Vec<WorkId>,
+}
+
+/// What a transaction saw before it had to wait.
+#[derive(Debug, Default)]
+pub(super) struct Glimpse {
+    runs: HashSet<RunId>,
+    seen: HashSet<(RunId, String)>,
+}
+
+/// Why a commit did not happen.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// The server has ended the transaction.
+    Gone,
+    /// A unique key is taken.
+    Unique,
+    /// A pitch is taken.
+    Taken(Conflict),
+}
+
+/// All tables.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    pub(super) runs: BTreeMap<RunId, RunRow>,
+    pub(super) journal: BTreeMap<RunId, Vec<JournalRow>>,
+    pub(super) work: BTreeMap<WorkId, WorkRow>,
+    pub(super) facts: Vec<Posted>,
+    /// Work that was taken back before anybody had claimed it.
+    pub(super) withdrawn: BTreeSet<WorkId>,
+    names: HashSet<(String, String)>,
+    due: BTreeSet<(i64, WorkId)>,
+    pitches: BTreeMap<u32, RunId>,
+    beats: BTreeMap<Uuid, i64>,
+    open: Vec<Open>,
+    txs: u64,
+}
+
+impl Memory {
+    /// Loads and locks; `None` while somebody else holds what is wanted. `glimpse` is kept from the first try to the last.
+    pub(super) fn begin(&mut self, ask: &Ask, now: i64, glimpse: &mut Option<Glimpse>) -> Option<(u64, Loaded)> {
+        let glimpse = glimpse.get_or_insert_with(|| self.glimpse(ask));
+        self.open.retain(|open| now - open.since < IDLE_LIMIT);
+        let timers: Vec<WorkId> = ask.runs.iter().flat_map(|run| self.due_timers(*run, now)).collect();
+        let wanted = |work: &WorkId| ask.fences.contains(work) || timers.contains(work);
+        if self.open.iter().any(|o| o.runs.iter().any(|r| ask.runs.contains(r)) || o.work.iter().any(wanted)) {
+            return None;
+        }
+        let mut loaded = Loaded {
+            now: instant(now),
+            real: now,
+            brakes: 0,
+            runs: HashMap::with_capacity(ask.runs.len()),
+            timers: HashMap::new(),
+            fences: HashMap::with_capacity(ask.fences.len()),
+            seen: std::mem::take(&mut glimpse.seen),
+        };
+        for run in ask.runs.iter().filter(|run| glimpse.runs.contains(run)) {
+            loaded.runs.extend(self.runs.get(run).map(|row| (*run, row.clone())));
+        }
+        for work in &ask.fences {
+            let fence = |row: &WorkRow| FenceRow { attempt: row.attempt, last_error: row.last_error.clone() };
+            loaded.fences.extend(self.work.get(work).map(|row| (*work, fence(row))));
+        }
+        for work in &timers {
+            let NewWork { payload, due, scope, .. } = &self.work[work].new;
+            let timer = DueTimer { work: *work, payload: payload.clone(), due: *due, scope: *scope };
+            loaded.timers.entry(work.run).or_default().push(timer);
+        }
+        self.txs += 1;
+        let runs = loaded.runs.keys().copied().collect();
+        let work = loaded.fences.keys().copied().chain(timers).collect();
+        self.open.push(Open { tx: self.txs, since: now, runs, work });
+        Some((self.txs, loaded))
+    }
+
+    fn glimpse(&self, ask: &Ask) -> Glimpse {
+        let runs = ask.runs.iter().filter(|run| self.runs.contains_key(run)).copied().collect();
+        let seen = ask.keys.iter().filter(|(run, key)| self.journalled(*run, key)).cloned().collect();
+        Glimpse { runs, seen }
+    }
+
+    fn due_timers(&self, run: RunId, now: i64) -> impl Iterator<Item = WorkId> + '_ {
+        let due = move |row: &WorkRow| {
+            row.new.kind == kind::TIMER && row.not_before < PARKED && row.new.due.timestamp_micros() <= now
+        };
+        self.work_of(run).filter(move |(_, row)| due(row)).map(|(work, _)| *work)
+    }
+
+    fn work_of(&self, run: RunId) -> impl Iterator<Item = (&WorkId, &WorkRow)> {
+        self.work.range(WorkId { run, seq: 0, n: 0 }..=WorkId { run, seq: i32::MAX, n: i32::MAX })
+    }
+
+    /// Whether an event of this key is in the run's journal.
+    pub(super) fn journalled(&self, run: RunId, key: &str) -> bool {
+        self.journal.get(&run).is_some_and(|rows| rows.iter().any(|row| row.key == key))
+    }
+
+    /// Whether this claim is the latest.
+    pub(super) fn holds(&self, fence: Fence) -> bool {
+        self.work.get(&fence.work).is_some_and(|row| row.attempt == fence.attempt)
+    }
+
+    pub(super) fn rollback(&mut self, tx: u64) {
+        self.open.retain(|open| open.tx != tx);
+    }
+
+    /// Commits all or nothing; what the databases refuse is refused here.
+    pub(super) fn commit(&mut self, tx: u64, batch: Batch, stalls: &[(RunId, u32, State)]) -> Result<(), Refused> {
+        let Some(at) = self.open.iter().position(|open| open.tx == tx) else { return Err(Refused::Gone) };
+        self.open.remove(at);
+        self.unique(&batch)?;
+        self.project(stalls)?;
+        self.write(batch);
+        Ok(())
+    }
+
+    fn unique(&self, batch: &Batch) -> Result<(), Refused> {
+        let named = |row: &RunRow| self.names.contains(&(row.workflow.clone(), row.key.clone()));
+        let born = batch.born.iter().any(|row| self.runs.contains_key(&row.id) || named(row));
+        let told = !planted("no_event_key") && batch.journal.iter().any(|row| self.journalled(row.run, &row.key));
+        let queued =
+            batch.queued.iter().any(|q| self.work.contains_key(&q.work.work) && !batch.done.contains(&q.work.work));
+        let place = |fact: &Posted| (fact.run, fact.seq, fact.n);
+        let posted = batch.facts.iter().any(|fact| self.facts.iter().any(|old| place(old) == place(fact)));
+        if born || told || queued || posted { Err(Refused::Unique) } else { Ok(()) }
+    }
+
+    /// The projection of the stalls: one row per pitch, unique.
+    fn project(&mut self, stalls: &[(RunId, u32, State)]) -> Result<(), Refused> {
+        for (run, pitch, state) in stalls {
+            match self.pitches.get(pitch) {
+                Some(other) if other != run && state.holds() => {
+                    return Err(Refused::Taken(Conflict::over("pitch", format!("pitch {pitch} is {other}'s"))));
+                }
+                Some(holder) if holder == run && !state.holds() => drop(self.pitches.remove(pitch)),
+                None if state.holds() => drop(self.pitches.insert(*pitch, *run)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, batch: Batch) {
+        let Batch { now: _, real, holder, born, moved, journal, done, left, ended, replaced, withdrawn, queued, facts } =
+            batch;
+        for work in done {
+            self.delete(work);
+        }
+        for run in left {
+            let all = ended.contains(&run);
+            self.delete_of(run, |row| row.new.kind == kind::TIMER && (all || row.new.scope == Scope::State));
+        }
+        for (run, name) in replaced {
+            self.delete_of(run, |row| row.new.kind == kind::TIMER && row.new.name == name);
+        }
+        for (run, payload) in withdrawn {
+            let gone = self
+                .delete_of(run, |row| row.new.kind == kind::EFFECT && row.attempt == 0 && row.new.payload == payload);
+            self.withdrawn.extend(gone);
+        }
+        for row in born {
+            self.names.insert((row.workflow.clone(), row.key.clone()));
+            self.runs.insert(row.id, row);
+        }
+        self.runs.extend(moved.into_iter().map(|row| (row.id, row)));
+        for queued in queued {
+            let (work, leased) = (queued.work, queued.leased);
+            let not_before = if leased { LEASED } else { work.due.timestamp_micros() };
+            self.due.insert((not_before, work.work));
+            let row = WorkRow {
+                not_before,
+                attempt: i32::from(leased),
+                failures: 0,
+                holder: leased.then_some(holder),
+                first_claimed_at: leased.then_some(real),
+                outcome: None,
+                error_class: None,
+                last_error: None,
+                new: work,
+            };
+            self.work.insert(row.new.work, row);
+        }
+        for row in journal {
+            self.journal.entry(row.run).or_default().push(row);
+        }
+        self.facts.extend(facts);
+    }
+
+    fn delete(&mut self, work: WorkId) {
+        if let Some(row) = self.work.remove(&work) {
+            self.due.remove(&(row.not_before, work));
+        }
+    }
+
+    fn delete_of(&mut self, run: RunId, gone: impl Fn(&WorkRow) -> bool) -> Vec<WorkId> {
+        let gone: Vec<WorkId> = self.work_of(run).filter(|(_, row)| gone(row)).map(|(work, _)| *work).collect();
+        for work in &gone {
+            self.delete(*work);
+        }
+        gone
+    }
+
+    /// Whether a claim could find anything.
+    pub(super) fn anything_due(&self, now: i64) -> bool {
+        self.due.first().is_some_and(|(at, _)| *at <= now)
+    }
+
+    /// The first half of a claim: what is due, oldest first, as far as there is room, passing over locked rows.
+    pub(super) fn choose(&self, claim: &Claim, now: i64) -> Vec<WorkId> {
+        let blind = planted("no_skip_locked");
+        let mut rooms: Vec<(&str, i32)> = claim.takes.iter().map(|take| (take.queue, take.room)).collect();
+        let mut chosen = vec![];
+        for (_, work) in self.due.iter().take_while(|(at, _)| *at <= now) {
+            let row = &self.work[work];
+            let known = self.runs.get(&work.run).is_some_and(|run| {
+                claim
+                    .workflows
+                    .iter()
+                    .zip(&claim.shapes)
+                    .any(|(name, shape)| *name == run.workflow && run.shape <= *shape)
+            });
+            let room = rooms.iter_mut().find(|(queue, room)| *queue == row.new.queue && *room > 0);
+            let locked = self.open.iter().any(|open| open.work.contains(work));
+            if let Some((_, room)) = room
+                && known
+                && (blind || !locked)
+            {
+                *room -= 1;
+                chosen.push(*work);
+            }
+        }
+        chosen
+    }
+
+    /// The second half: takes what was chosen. Nothing comes between the halves while rows are locked by choosing them.
+    pub(super) fn take(&mut self, chosen: &[WorkId], holder: Uuid, now: i64) -> Vec<ClaimedRow> {
+        chosen.iter().filter_map(|work| self.take_one(*work, holder, now)).collect()
+    }
+
+    fn take_one(&mut self, work: WorkId, holder: Uuid, now: i64) -> Option<ClaimedRow> {
+        self.stand(work, LEASED);
+        let row = self.work.get_mut(&work)?;
+        row.attempt += 1;
+        row.holder = Some(holder);
+        let first_claimed_at = *row.first_claimed_at.get_or_insert(now);
+        let NewWork { kind, workflow, queue, priority, payload, request, due, trace, .. } = row.new.clone();
+        Some(ClaimedRow {
+            work,
+            kind,
+            workflow,
+            queue: queue.to_owned(),
+            priority: priority.class(),
+            payload,
+            request,
+            outcome: row.outcome.clone(),
+            attempt: row.attempt,
+            failures: row.failures,
+            first_claimed_at,
+            error_class: row.error_class.clone(),
+            trace,
+            input: self.runs.get(&work.run)?.input.clone(),
+            now: instant(now),
+            real: now,
+            due,
+        })
+    }
+
+    /// Moves a row in the index of what is due.
+    fn stand(&mut self, work: WorkId, not_before: i64) {
+        if let Some(row) = self.work.get_mut(&work) {
+            self.due.remove(&(row.not_before, work));
+            row.not_before = not_before;
+            self.due.insert((not_before, work));
+        }
+    }
+
+    /// Gives work back for a later try, or parks it; a lost fence changes nothing.
+    pub(super) fn give_back(&mut self, fence: Fence, not_before: i64, (class, why): (&str, &str)) {
+        if !self.holds(fence) {
+            return;
+        }
+        self.stand(fence.work, not_before);
+        if let Some(row) = self.work.get_mut(&fence.work) {
+            row.holder = None;
+            row.failures += 1;
+            row.error_class = Some(class.to_owned());
+            row.last_error = Some(why.to_owned());
+        }
+    }
+
+    pub(super) fn save_outcome(&mut self, fence: Fence, event: &str) {
+        if self.holds(fence)
+            && let Some(row) = self.work.get_mut(&fence.work)
+        {
+            row.outcome = Some(event.to_owned());
+        }
+    }
+
+    pub(super) fn beat(&mut self, process: Uuid, now: i64) {
+        self.beats.insert(process, now);
+    }
+
+    /// Frees the leases of processes whose heartbeat is older than the limit.
+    pub(super) fn rescue(&mut self, now: i64, limit: i64) -> Vec<(Uuid, Fence)> {
+        let silent =
+            |holder: Uuid| planted("no_lease_check") || self.beats.get(&holder).is_none_or(|beat| *beat <= now - limit);
+        let freed: Vec<_> = self.leases().filter(|(holder, _)| silent(*holder)).collect();
+        for (_, fence) in &freed {
+            self.free(*fence, now);
+        }
+        freed
+    }
+
+    /// The leases in a process's name.
+    pub(super) fn leases(&self) -> impl Iterator<Item = (Uuid, Fence)> + '_ {
+        let leased = self.due.range((LEASED, WorkId { run: RunId::from_uuid(Uuid::nil()), seq: 0, n: 0 })..);
+        leased.take_while(|(at, _)| *at == LEASED).filter_map(|(_, work)| {
+            let row = &self.work[work];
+            Some((row.holder?, Fence { work: *work, attempt: row.attempt }))
+        })
+    }
+
+    /// Gives a lease back untouched.
+    pub(super) fn free(&mut self, fence: Fence, now: i64) {
+        if self.work.get(&fence.work).is_some_and(|row| row.attempt == fence.attempt && row.not_before == LEASED) {
+            self.stand(fence.work, now);
+            if let Some(row) = self.work.get_mut(&fence.work) {
+                row.holder = None;
+            }
+        }
+    }
+
+    /// An operator has everything that is parked tried again.
+    pub(super) fn retry_parked(&mut self, now: i64) -> usize {
+        let parked: Vec<WorkId> =
+            self.due.iter().rev().take_while(|(at, _)| *at == PARKED).map(|(_, work)| *work).collect();
+        for work in &parked {
+            self.stand(*work, now);
+            if let Some(row) = self.work.get_mut(work) {
+                row.failures = 0;
+            }
+        }
+        parked.len()
+    }
+}
+
+impl WorkRow {
+    pub(super) fn kind(&self) -> i16 {
+        self.new.kind
+    }
+}
+
+/// The stalls among the runs that changed, as their projection reads them.
+pub(super) fn stalls(changed: &[RawChanged]) -> Vec<(RunId, u32, State)> {
+    changed
+        .iter()
+        .filter_map(|raw| {
+            let terms: super::market::Terms = serde_json::from_str(&raw.input).ok()?;
+            Some((raw.run, terms.pitch, serde_json::from_str(&raw.state).ok()?))
+        })
+        .collect()
+}

@@ -1,0 +1,120 @@
+//! The engine, simulated: the product's own decisions over rows in memory, on a clock that jumps, with everything going wrong.
+//!
+//! One seed is a whole world in one thread: three processes that claim, execute, commit, beat, sweep, stand still and die; thirty
+//! stalls that contend for pitches on a market; clients that ask twice; and an outside party that keeps its own books. After a while
+//! everything heals, an operator retries what is parked, and when all is at rest the world is judged.
+//!
+//! What is the product's own: every turn (`Desk::decide`), what a lease asks for and what a try leads to (`attempt`), the hands,
+//! what a failed commit means for an input (`Failure::alone`), the workflow rules, the chain and the replay. What stands in: the
+//! storage (`memory`), the scheduling of tasks and groups (`process`, `writing`) and time.
+//!
+//! # What must hold
+//!
+//! | in words | seen where |
+//! |---|---|
+//! | what was acknowledged is there, and every run ends | clients' answers against the tables |
+//! | an effect goes out under one key, and is done once | the party's books |
+//! | nobody calls out for work that somebody else holds alive | at every claim, rescue and call |
+//! | a late completion is refused | at every decision |
+//! | an event is journalled once; the chain verifies; every turn replays | every journal |
+//! | due timers come first, at their own instants | every journal, against the timers as they were set |
+//! | a pitch has one holder at a time | at every commit |
+//! | every effect, spawn and tell comes to its one end | work as it was queued against the journals |
+//! | money and facts are what the states say | the party's books and the fact log against the runs |
+//! | nothing is stuck | the work table at the end |
+//!
+//! The same seed gives the same world, and the same hash of its log. `INNKEEPER_FAULTS` and
+//! [`with_planted`](crate::faults::with_planted) plant the bugs that the simulation must see.
+
+mod clients;
+mod dice;
+mod judge;
+mod log;
+mod market;
+mod memory;
+mod mischief;
+mod party;
+mod process;
+mod world;
+mod writing;
+
+pub use mischief::{KINDS, Mischief};
+
+use std::fmt;
+use world::World;
+
+/// What one seed was like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// Runs that were begun.
+    pub runs: usize,
+    /// Turns in their journals.
+    pub events: usize,
+    /// Calls that reached the outside party.
+    pub calls: u32,
+    /// How often each kind of mischief struck.
+    pub hits: Vec<(Mischief, u32)>,
+    /// Of the log and of every journal's head: equal for equal seeds.
+    pub hash: u64,
+}
+
+/// A seed in which something does not hold.
+#[derive(Clone, Debug)]
+pub struct Broken {
+    /// The seed.
+    pub seed: u64,
+    /// What does not hold, in words.
+    pub wrong: Vec<String>,
+    /// What happened, line by line.
+    pub log: String,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seed, wrong, log } = self;
+        writeln!(f, "{log}\nin seed {seed} this does not hold:")?;
+        wrong.iter().try_for_each(|wrong| writeln!(f, "  {wrong}"))?;
+        write!(f, "again, alone: INNKEEPER_SIM_SEED={seed} ./ops/simulate")
+    }
+}
+
+/// Simulates one seed.
+///
+/// # Errors
+/// When something does not hold, with the story of the seed.
+pub fn simulate(seed: u64) -> Result<Seen, Box<Broken>> {
+    let mut world = World::new(seed, false);
+    world.run();
+    let wrong = world.judge();
+    if wrong.is_empty() { Ok(world.seen()) } else { Err(Box::new(told(seed))) }
+}
+
+/// The story of a seed, line by line.
+#[must_use]
+pub fn tell(seed: u64) -> String {
+    told(seed).log
+}
+
+/// The same seed once more, for somebody to read.
+fn told(seed: u64) -> Broken {
+    let mut world = World::new(seed, true);
+    world.run();
+    Broken { seed, wrong: world.judge(), log: world.log.lines().to_owned() }
+}
+
+impl World {
+    fn seen(&mut self) -> Seen {
+        let heads: Vec<_> = self.memory.runs.values().map(|row| row.head.clone()).collect();
+        heads.iter().for_each(|head| self.log.feed(head));
+        Seen {
+            runs: self.memory.runs.len(),
+            events: self.memory.journal.values().map(Vec::len).sum(),
+            calls: self.party.books().calls,
+            hits: self.plan.hits().collect(),
+            hash: self.log.hash(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,346 @@
+//! One process: its heartbeat, its claims, its sweeps, and the tasks that carry out its leases.
+
+use super::log::Deed;
+use super::mischief::Mischief as M;
+use super::party::Mood;
+use super::world::{Happening, SECOND, World};
+use super::writing::{Group, Item, Owner, Transaction};
+use crate::attempt::{Approach, Completed, LookedUp, Next, doubted};
+use crate::event::{Fence, Input, What};
+use crate::faults::planted;
+use crate::hands::{Hands, Lease};
+use crate::storage::schema::PARKED;
+use crate::storage::{Claim, Order, Take};
+use crate::{Fault, Found, RunId, Timestamp, TurnError, Verdict, WorkId};
+use futures::FutureExt;
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use uuid::Uuid;
+
+/// A lease is rescued when its process's heartbeat is older than this.
+const RESCUE_AFTER: i64 = 10 * SECOND;
+/// How much a process does at once.
+const ROOMS: [(&str, usize); 2] = [(crate::DEFAULT_QUEUE, 5), (crate::ENGINE_QUEUE, 6)];
+/// The process that only answers requests and leaves all work to the others.
+const IDLE: usize = 0;
+
+/// What one process remembers.
+pub(super) struct Process {
+    pub(super) life: u32,
+    /// Until then it stands still.
+    pub(super) stands_until: i64,
+    pub(super) hands: Hands,
+    pub(super) tasks: BTreeMap<u32, Task>,
+    pub(super) inbox: Vec<Item>,
+    pub(super) groups: VecDeque<Group>,
+    pub(super) open: Option<Transaction>,
+    /// Whether it has begun; before that nobody can reach it.
+    pub(super) up: bool,
+    last_task: u32,
+    suspects: HashSet<Fence>,
+}
+
+impl Default for Process {
+    fn default() -> Self {
+        Self {
+            life: 0,
+            stands_until: 0,
+            hands: Hands::new(Uuid::nil(), &[]),
+            tasks: BTreeMap::new(),
+            inbox: vec![],
+            groups: VecDeque::new(),
+            open: None,
+            up: false,
+            last_task: 0,
+            suspects: HashSet::new(),
+        }
+    }
+}
+
+impl Process {
+    /// The process that comes after one in this life.
+    pub(super) fn after(life: u32) -> Self {
+        Self { life: life + 1, ..Self::default() }
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        !self.tasks.is_empty() || !self.inbox.is_empty() || !self.groups.is_empty() || self.open.is_some()
+    }
+}
+
+/// A lease while it is carried out.
+pub(super) struct Task {
+    pub(super) lease: Lease,
+    stage: Stage,
+}
+
+/// Where a task is.
+enum Stage {
+    Fresh,
+    Asked(Result<Found<String>, Fault>),
+    Called(Result<String, Fault>),
+    /// The writer has it.
+    Submitted,
+}
+
+impl World {
+    pub(super) fn start(&mut self, process: usize) {
+        self.born += 1;
+        let it = &mut self.processes[process];
+        it.hands = Hands::new(Uuid::from_u128(self.born), if process == IDLE { &[] } else { &ROOMS });
+        it.up = true;
+        self.log.note(self.now, process, Deed::Started);
+        self.beat(process);
+        let wait = self.dice.between(0, SECOND / 2);
+        self.appoint(process, wait, Happening::Poll { floor: true });
+        self.appoint(process, wait + SECOND, Happening::Sweep);
+    }
+
+    pub(super) fn beat(&mut self, process: usize) {
+        let id = self.processes[process].hands.process;
+        self.memory.beat(id, self.now);
+        self.oracle.heard(id, self.now);
+        self.appoint(process, SECOND, Happening::Beat);
+    }
+
+    /// Looks for work that is due; claiming is one step, unless nothing locks what was chosen.
+    pub(super) fn poll(&mut self, process: usize, floor: bool) {
+        if floor {
+            let wait = self.dice.between(300_000, 600_000);
+            self.appoint(process, wait, Happening::Poll { floor: true });
+        }
+        let hands = &self.processes[process].hands;
+        if hands.rooms().is_empty() || !self.memory.anything_due(self.now) {
+            return;
+        }
+        let (workflows, shapes) = self.registry.known();
+        let take = |(queue, room)| Take { queue, party: "", room, probe: false };
+        let takes = hands.rooms().into_iter().map(take).collect();
+        let claim = Claim { takes, order: Order::of(0), holder: hands.process, workflows, shapes };
+        let chosen = self.memory.choose(&claim, self.now);
+        if planted("no_skip_locked") {
+            let wait = self.dice.between(500, 4_000);
+            self.appoint(process, wait, Happening::Take(chosen));
+        } else {
+            self.take(process, &chosen);
+        }
+    }
+
+    pub(super) fn take(&mut self, process: usize, chosen: &[WorkId]) {
+        let holder = self.processes[process].hands.process;
+        for row in self.memory.take(chosen, holder, self.now) {
+            let (work, attempt) = (row.work, row.attempt);
+            self.log.note(self.now, process, Deed::Claimed(work, attempt));
+            self.must_be_alone(work);
+            let hands = &self.processes[process].hands;
+            if let Some(room) = hands.room(&row.queue) {
+                let lease = hands.lease(row, room);
+                self.carry(process, lease);
+            }
+        }
+    }
+
+    /// Nobody may hold what is claimed, but for those who have lost it by their silence.
+    fn must_be_alone(&mut self, work: WorkId) {
+        let held = self.processes.iter().flat_map(|p| p.tasks.values()).map(|task| task.lease.fence());
+        let rivals: Vec<Fence> = held.filter(|fence| fence.work == work && !self.oracle.lost.contains(fence)).collect();
+        if !rivals.is_empty() {
+            self.oracle.wrong.push(format!("{work} is claimed while somebody holds it"));
+        }
+    }
+
+    /// Begins a task for a lease.
+    pub(super) fn carry(&mut self, process: usize, lease: Lease) {
+        let it = &mut self.processes[process];
+        it.last_task += 1;
+        let task = it.last_task;
+        it.tasks.insert(task, Task { lease, stage: Stage::Fresh });
+        let wait = self.dice.between(200, 3_000);
+        self.appoint(process, wait, Happening::Step(task));
+    }
+
+    /// Rescue, then reclaim: what is unknown twice is let go.
+    pub(super) fn sweep(&mut self, process: usize) {
+        self.appoint(process, SECOND, Happening::Sweep);
+        for (holder, fence) in self.memory.rescue(self.now, RESCUE_AFTER) {
+            self.log.note(self.now, process, Deed::Rescued(fence.work, fence.attempt));
+            self.oracle.freed(holder, fence, self.now - RESCUE_AFTER);
+        }
+        let it = &mut self.processes[process];
+        let mine = self.memory.leases().filter(|(holder, _)| *holder == it.hands.process);
+        let unknown: Vec<Fence> = mine.map(|(_, fence)| fence).filter(|f| !it.hands.held.knows(*f)).collect();
+        let (freed, suspects): (Vec<_>, Vec<_>) = unknown.into_iter().partition(|f| it.suspects.contains(f));
+        it.suspects = suspects.into_iter().collect();
+        for fence in freed {
+            self.memory.free(fence, self.now);
+            self.log.note(self.now, process, Deed::Reclaimed(fence.work, fence.attempt));
+        }
+        self.poll(process, false);
+    }
+
+    /// A task goes on by one step.
+    pub(super) fn step(&mut self, process: usize, task: u32) {
+        if self.strikes(M::Pause, process) {
+            self.processes[process].stands_until = self.now + self.dice.between(11 * SECOND, 18 * SECOND);
+            return self.appoint(process, 0, Happening::Step(task));
+        }
+        let Some(it) = self.processes[process].tasks.get_mut(&task) else { return };
+        match std::mem::replace(&mut it.stage, Stage::Submitted) {
+            Stage::Fresh => self.approach(process, task),
+            Stage::Asked(found) => self.looked_up(process, task, found),
+            Stage::Called(Ok(event)) => self.conclude(process, task, event),
+            Stage::Called(Err(fault)) => self.failed(process, task, &fault),
+            Stage::Submitted => {}
+        }
+    }
+
+    fn approach(&mut self, process: usize, task: u32) {
+        let row = &self.processes[process].tasks[&task].lease.row;
+        if let Some((run, what)) = row.errand().expect("the engine reads what it wrote") {
+            return self.submit(process, task, run, what);
+        }
+        if let Some(why) = row.crash_loop() {
+            return self.give_back(process, task, PARKED, ("crashed", &why));
+        }
+        match row.approach() {
+            Approach::Answered(event) => self.conclude(process, task, event),
+            Approach::LookUp => self.look_up(process, task),
+            Approach::Call => self.call(process, task, false),
+        }
+    }
+
+    fn look_up(&mut self, process: usize, task: u32) {
+        let mood = if self.strikes(M::CannotSay, process) {
+            Mood::Silent
+        } else if self.strikes(M::CannotAsk, process) {
+            Mood::Down
+        } else {
+            Mood::Fine
+        };
+        self.party.meet(self.now, mood);
+        let row = &self.processes[process].tasks[&task].lease.row;
+        self.log.note(self.now, process, Deed::LookedUp(row.work, row.attempt));
+        let workflow = self.registry.get(&row.workflow).expect("the market's own");
+        let found = workflow.look_up(row.attempt("sim")).now_or_never().expect("the party answers at once");
+        self.answered_in(process, task, Stage::Asked(found));
+    }
+
+    fn looked_up(&mut self, process: usize, task: u32, found: Result<Found<String>, Fault>) {
+        let row = &self.processes[process].tasks[&task].lease.row;
+        let policy = self.registry.get(&row.workflow).and_then(|w| w.policy(&row.payload).ok()).unwrap_or_default();
+        match row.looked_up(found, policy) {
+            Ok(LookedUp::Done(event)) => self.conclude(process, task, event),
+            Ok(LookedUp::Call { doubt }) => self.call(process, task, doubt),
+            Err(fault) => self.failed(process, task, &fault),
+        }
+    }
+
+    fn call(&mut self, process: usize, task: u32, doubt: bool) {
+        if self.strikes(M::CrashBeforeCall, process) {
+            return self.crash(process);
+        }
+        let mood = if self.strikes(M::ReplyLost, process) {
+            Mood::ReplyLost
+        } else if self.strikes(M::PartyDown, process) {
+            Mood::Down
+        } else if self.dice.one_in(16) {
+            Mood::Declines
+        } else {
+            Mood::Fine
+        };
+        self.party.meet(self.now, mood);
+        let row = &self.processes[process].tasks[&task].lease.row;
+        let fence = Fence { work: row.work, attempt: row.attempt };
+        self.log.note(self.now, process, Deed::Called(row.work, row.attempt));
+        let workflow = self.registry.get(&row.workflow).expect("the market's own");
+        let answer = workflow.perform(row.attempt("sim")).now_or_never().expect("the party answers at once");
+        if !self.memory.holds(fence) && !self.oracle.lost.contains(&fence) {
+            self.oracle.wrong.push(format!("{} is called out for without its lease", fence.work));
+        }
+        if self.strikes(M::CrashAfterCall, process) {
+            return self.crash(process);
+        }
+        let answer = answer.map_err(|fault| if doubt { doubted(fault) } else { fault });
+        self.answered_in(process, task, Stage::Called(answer));
+    }
+
+    /// The answer is on its way; past the time limit nobody waits for it.
+    fn answered_in(&mut self, process: usize, task: u32, mut stage: Stage) {
+        let mut wait = self.dice.between(1_000, 80_000);
+        if self.strikes(M::Delay, process) {
+            wait = 3 * SECOND;
+            let late = || Fault::unknown("no answer in time");
+            stage = match stage {
+                Stage::Asked(_) => Stage::Asked(Err(late())),
+                _ => Stage::Called(Err(late())),
+            };
+        }
+        if let Some(it) = self.processes[process].tasks.get_mut(&task) {
+            it.stage = stage;
+        }
+        self.appoint(process, wait, Happening::Step(task));
+    }
+
+    fn conclude(&mut self, process: usize, task: u32, event: String) {
+        let row = &self.processes[process].tasks[&task].lease.row;
+        let (run, what) = (row.work.run, row.answered(event));
+        self.submit(process, task, run, what);
+    }
+
+    fn submit(&mut self, process: usize, task: u32, run: RunId, what: What) {
+        let it = &mut self.processes[process];
+        let fence = it.tasks[&task].lease.fence();
+        let input = Input::new(run, what).fenced(fence);
+        it.inbox.push(Item { input, rival: false, owner: Owner::Task(task) });
+        self.log.note(self.now, process, Deed::Submitted(fence.work, fence.attempt));
+        let wait = self.dice.between(0, 1_500);
+        self.appoint(process, wait, Happening::Write);
+    }
+
+    fn failed(&mut self, process: usize, task: u32, fault: &Fault) {
+        let dice = self.dice.unit();
+        let row = &self.processes[process].tasks[&task].lease.row;
+        let workflow = self.registry.get(&row.workflow).expect("the market's own");
+        let policy = workflow.policy(&row.payload).unwrap_or_default();
+        let next = row.failed(fault, policy, || workflow.gave_up(&row.payload).ok().flatten(), dice);
+        self.go_on(process, task, next, fault);
+    }
+
+    fn go_on(&mut self, process: usize, task: u32, next: Next, fault: &Fault) {
+        let why = fault.to_string();
+        let at = |at: Timestamp| at.timestamp_micros();
+        match next {
+            Next::Conclude(event) => self.conclude(process, task, event),
+            Next::Again(when) => self.give_back(process, task, at(when), (fault.class(), &why)),
+            Next::Park(class) => self.give_back(process, task, PARKED, (class, &why)),
+        }
+    }
+
+    fn give_back(&mut self, process: usize, task: u32, not_before: i64, why: (&'static str, &str)) {
+        let Some(Task { lease, .. }) = self.processes[process].tasks.remove(&task) else { return };
+        let fence = lease.fence();
+        self.log.note(self.now, process, Deed::GaveBack(fence.work, fence.attempt, why.0));
+        // A lost answer drops the lease: the row may have changed or not.
+        if !self.strikes(M::GiveBackUnknown, process) || self.dice.one_in(2) {
+            self.memory.give_back(fence, not_before, why);
+        }
+    }
+
+    /// The writer's answer to what a task submitted.
+    pub(super) fn concluded(&mut self, process: usize, task: u32, input: &Input, answer: Result<Verdict, TurnError>) {
+        let Some(it) = self.processes[process].tasks.get(&task) else { return };
+        let row = &it.lease.row;
+        match Completed::of(answer).expect("the writer answers with a verdict, poison or a storage error") {
+            Completed::As(Verdict::NoSuchRun | Verdict::NewerShape) if !matches!(input.what, What::Due) => {
+                let (fault, next) = row.undelivered(self.dice.unit());
+                self.go_on(process, task, next, &fault);
+            }
+            Completed::As(_) => drop(self.processes[process].tasks.remove(&task)),
+            Completed::Spoiled(why) => {
+                if let What::Event { event, .. } = &input.what {
+                    self.memory.save_outcome(it.lease.fence(), event);
+                }
+                self.give_back(process, task, PARKED, ("poison", &why));
+            }
+        }
+    }
+}

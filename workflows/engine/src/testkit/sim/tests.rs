@@ -1,0 +1,102 @@
+//! A few seeds in every build, and the simulation itself: that it repeats, that it is not idle, that it sees what it is there to see.
+//! `./ops/simulate` goes through thousands.
+
+use super::market::{Event, Stall, registry};
+use super::memory::Memory;
+use super::party::Party;
+use super::simulate;
+use crate::decide::Desk;
+use crate::event::{EventKey, Fence, Input, Manner, What};
+use crate::hands::Hands;
+use crate::step::encode;
+use crate::storage::{Ask, FenceRow};
+use crate::{RunId, Verdict, WorkId, Workflow};
+use uuid::Uuid;
+
+#[test]
+fn every_seed_keeps_every_promise_with_everything_going_wrong() {
+    for seed in 0..40 {
+        let seen = simulate(seed).unwrap_or_else(|broken| panic!("{broken}"));
+        assert!(seen.runs >= 50, "seed {seed} has only {} runs", seen.runs);
+        assert!(seen.events >= 200, "seed {seed} has only {} events", seen.events);
+        for (kind, hits) in seen.hits {
+            assert!(hits > 0, "in seed {seed} no process {}", kind.name());
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_is_the_same_world() {
+    for seed in 0..5 {
+        let (one, other) = (simulate(seed).expect("sound"), simulate(seed).expect("sound"));
+        assert_eq!(one, other);
+        assert_ne!(one.hash, simulate(seed + 1).expect("sound").hash);
+    }
+}
+
+#[cfg(feature = "faults")]
+mod mutations {
+    use super::simulate;
+
+    /// Takes a guard out and demands that it is missed, for the right reason.
+    fn must_be_missed(guard: &'static str, because: &str) {
+        let found = crate::faults::with_planted(guard, || (0..20).find_map(|seed| simulate(seed).err()));
+        let broken = found.unwrap_or_else(|| panic!("nobody misses {guard}"));
+        assert!(broken.wrong.iter().any(|wrong| wrong.contains(because)), "{:?}", broken.wrong);
+    }
+
+    #[test]
+    fn without_fencing_late_completions_are_accepted() {
+        must_be_missed("no_fencing", "a late completion of");
+    }
+
+    #[test]
+    fn without_skip_locked_work_is_claimed_twice() {
+        must_be_missed("no_skip_locked", "is claimed while somebody holds it");
+    }
+
+    #[test]
+    fn without_event_keys_an_event_is_journalled_twice() {
+        must_be_missed("no_event_key", "in twice");
+    }
+
+    #[test]
+    fn without_the_lease_check_the_living_are_robbed() {
+        must_be_missed("no_lease_check", "is taken from a process that is alive");
+    }
+
+    #[test]
+    fn with_a_new_key_per_try_the_party_does_it_again() {
+        must_be_missed("new_key_per_attempt", "under two keys");
+    }
+}
+
+const NOBODY: RunId = RunId::from_uuid(Uuid::nil());
+
+/// What a process makes of these inputs when nothing is stored but these claims.
+fn decided(inputs: &[Input], claims: &[Fence]) -> Vec<Verdict> {
+    let (registry, hands) = (registry(&Party::default()), Hands::new(Uuid::nil(), &[]));
+    let (_, mut loaded) = Memory::default().begin(&Ask::about(inputs, false), 0, &mut None).expect("nothing is locked");
+    let row = |fence: &Fence| (fence.work, FenceRow { attempt: fence.attempt, last_error: None });
+    loaded.fences = claims.iter().map(row).collect();
+    let desk = Desk { registry: &registry, hands: &hands, brakes: None };
+    desk.decide(loaded, inputs, false).unwrap_or_else(|failure| panic!("{failure:?}")).verdicts
+}
+
+#[test]
+fn the_twin_of_what_found_no_run_is_not_told_that_it_was_taken_in() {
+    let what =
+        || What::Event { key: EventKey::webhook("party", "1"), event: encode(&Event::Recalled), manner: Manner::Fact };
+    let twins = [Input::new(NOBODY, what()), Input::new(NOBODY, what())];
+    assert_eq!(decided(&twins, &[]), [Verdict::NoSuchRun, Verdict::NoSuchRun]);
+}
+
+/// A process that stood still holds an old claim beside the new one that it made itself; both answer in one group.
+#[test]
+fn a_late_completion_does_not_hide_the_one_in_time_that_follows_it() {
+    let work = WorkId { run: NOBODY, seq: 0, n: 0 };
+    let (late, in_time) = (Fence { work, attempt: 1 }, Fence { work, attempt: 2 });
+    let outcome = || What::Event { key: EventKey::outcome(work), event: encode(&Event::Paid), manner: Manner::Fact };
+    let answers = [late, in_time].map(|fence| Input::new(NOBODY, outcome()).fenced(fence));
+    assert_eq!(decided(&answers, &[in_time]), [Verdict::Stale, Verdict::NoSuchRun], "{}", Stall::NAME);
+}

@@ -1,0 +1,301 @@
+//! The writer of a process: groups, transactions, and what it makes of a commit that failed or never answered.
+
+use super::log::Deed;
+use super::memory::{Glimpse, Refused, stalls};
+use super::mischief::Mischief as M;
+use super::world::{Happening, Said, World};
+use crate::apply::{Failure, contested};
+use crate::brake::Known;
+use crate::decide::{Decided, Desk};
+use crate::event::{Input, What};
+use crate::storage::Ask;
+use crate::{ProjectError, TurnError, Verdict};
+use sea_orm::{DbErr, RuntimeErr};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// The most turns in one commit.
+const GROUP: usize = 6;
+
+/// Who waits for an input's verdict.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Owner {
+    Task(u32),
+    /// A client; `own` in a transaction of its own, as a request that writes rows does.
+    Client {
+        client: usize,
+        own: bool,
+    },
+}
+
+impl Owner {
+    fn is_own(self) -> bool {
+        matches!(self, Self::Client { own: true, .. })
+    }
+}
+
+pub(super) struct Item {
+    pub(super) input: Input,
+    pub(super) rival: bool,
+    pub(super) owner: Owner,
+}
+
+/// Inputs that are committed together.
+#[derive(Default)]
+pub(super) struct Group {
+    items: Vec<Item>,
+    again: bool,
+    glimpse: Option<Glimpse>,
+    /// How often it has looked for its locks in vain.
+    waited: u32,
+}
+
+/// A decided group whose transaction is open.
+pub(super) struct Transaction {
+    pub(super) tx: u64,
+    group: Group,
+    decided: Decided,
+}
+
+impl World {
+    /// Loads and decides the next group, unless a transaction is open already.
+    pub(super) fn write(&mut self, process: usize) {
+        if self.processes[process].open.is_some() {
+            return;
+        }
+        let Some(mut group) = self.next_group(process) else { return };
+        let inputs: Vec<Input> = group.items.iter().map(|item| item.input.clone()).collect();
+        let ask = Ask::about(&inputs, group.again);
+        let Some((tx, loaded)) = self.memory.begin(&ask, self.now, &mut group.glimpse) else {
+            group.waited += 1;
+            // It looks again and again, ever more seldom: a lock may be held by somebody who stands still.
+            let wait = self.dice.between(500, 5_000) << group.waited.min(6);
+            self.processes[process].groups.push_front(group);
+            return self.appoint(process, wait, Happening::Write);
+        };
+        (group.glimpse, group.waited) = (None, 0);
+        self.log.note(self.now, process, Deed::Began(inputs.len()));
+        let brakes = Known::default();
+        let desk = Desk { registry: &self.registry, hands: &self.processes[process].hands, brakes: Some(&brakes) };
+        match desk.decide(loaded, &inputs, group.again) {
+            Ok(decided) => {
+                self.must_be_fenced(&inputs, &decided.verdicts, group.again);
+                self.processes[process].open = Some(Transaction { tx, group, decided });
+                let slow = if self.strikes(M::Delay, process) { 2_000_000 } else { 0 };
+                let wait = slow + self.dice.between(500, 6_000);
+                self.appoint(process, wait, Happening::Commit);
+            }
+            Err(failure) => {
+                self.memory.rollback(tx);
+                self.meet(process, group, failure);
+            }
+        }
+    }
+
+    fn next_group(&mut self, process: usize) -> Option<Group> {
+        if let Some(group) = self.processes[process].groups.pop_front() {
+            return Some(group);
+        }
+        let boarding = self.processes[process].inbox.len();
+        if boarding > 1 && self.strikes(M::Reorder, process) {
+            self.processes[process].inbox.reverse();
+        }
+        let inbox = &mut self.processes[process].inbox;
+        let own = inbox.first()?.owner.is_own();
+        let alone = inbox.iter().position(|item| item.owner.is_own()).unwrap_or(boarding);
+        let most = if own { 1 } else { alone.min(GROUP) };
+        Some(Group { items: inbox.drain(..most).collect(), ..Group::default() })
+    }
+
+    /// A completion that is accepted must come from the latest claim, or repeat what was taken in already.
+    fn must_be_fenced(&mut self, inputs: &[Input], verdicts: &[Verdict], again: bool) {
+        for (input, verdict) in inputs.iter().zip(verdicts) {
+            let (Some(fence), Verdict::Moved(_)) = (input.fence, verdict) else { continue };
+            let ours = again && self.is_taken_in(input, inputs);
+            if !self.memory.holds(fence) && !ours {
+                self.oracle.wrong.push(format!("a late completion of {} is accepted", fence.work));
+            }
+        }
+    }
+
+    /// Whether this event is in the journal, or comes with this group by the latest claim.
+    fn is_taken_in(&self, input: &Input, group: &[Input]) -> bool {
+        let key = |input: &Input| match &input.what {
+            What::Event { key, .. } => Some(key.to_string()),
+            _ => None,
+        };
+        let Some(name) = key(input) else { return false };
+        let in_time = |twin: &&Input| twin.fence.is_some_and(|fence| self.memory.holds(fence));
+        self.memory.journalled(input.run, &name)
+            || group.iter().filter(in_time).any(|twin| twin.run == input.run && key(twin).as_ref() == Some(&name))
+    }
+
+    pub(super) fn commit(&mut self, process: usize) {
+        if self.strikes(M::CrashBeforeCommit, process) {
+            return self.crash(process);
+        }
+        let Some(Transaction { tx, group, decided }) = self.processes[process].open.take() else { return };
+        if self.strikes(M::CommitLost, process) {
+            self.memory.rollback(tx);
+            return self.once_more(process, group);
+        }
+        let Decided { verdicts, batch, changed, takes, leases, ring, news: _ } = decided;
+        let stalls = changed.get("stall").map(|changed| stalls(changed)).unwrap_or_default();
+        let noted = self.oracle.note(&batch);
+        match self.memory.commit(tx, batch, &stalls) {
+            Ok(()) => {}
+            Err(Refused::Gone) => return self.once_more(process, group),
+            Err(Refused::Unique) => return self.meet(process, group, Failure::Storage(unique_violation())),
+            Err(Refused::Taken(conflict)) => {
+                return self.meet(process, group, contested(ProjectError::Taken(conflict), takes));
+            }
+        }
+        self.log.note(self.now, process, Deed::Committed(tx));
+        self.oracle.committed(noted, &stalls);
+        if self.strikes(M::CommitUnknown, process) {
+            return self.once_more(process, group);
+        }
+        if self.strikes(M::CrashAfterCommit, process) {
+            return self.crash(process);
+        }
+        for (item, verdict) in group.items.into_iter().zip(verdicts) {
+            self.answer(process, item, Ok(verdict));
+        }
+        for lease in leases {
+            self.carry(process, lease);
+        }
+        if !ring.is_empty() {
+            self.ring(process);
+        }
+        self.appoint(process, 0, Happening::Write);
+    }
+
+    /// The connection is gone; whether the commit went through only the storage knows.
+    fn once_more(&mut self, process: usize, mut group: Group) {
+        if group.items.iter().any(|item| item.owner.is_own()) {
+            for item in group.items {
+                self.answer(process, item, Err(TurnError::Storage(DbErr::Custom("the connection is gone".to_owned()))));
+            }
+        } else {
+            group.again = true;
+            self.processes[process].groups.push_front(group);
+        }
+        self.appoint(process, 20_000, Happening::Write);
+    }
+
+    /// As the product's writer meets a failure: those who must be alone go alone, a spoilt group is halved, the rest is an answer.
+    fn meet(&mut self, process: usize, group: Group, failure: Failure) {
+        let Group { mut items, again, .. } = group;
+        let together = |items| Group { items, again, ..Group::default() };
+        let groups = &mut self.processes[process].groups;
+        match failure {
+            Failure::NotAlone(run) => {
+                let (his, others): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.input.run == run);
+                if !others.is_empty() {
+                    groups.push_front(together(others));
+                }
+                his.into_iter().rev().for_each(|item| groups.push_front(together(vec![item])));
+                self.log.note(self.now, process, Deed::Split("one takes something scarce"));
+            }
+            _ if items.len() > 1 => {
+                let second = items.split_off(items.len() / 2);
+                groups.push_front(together(second));
+                groups.push_front(together(items));
+                self.log.note(self.now, process, Deed::Split("one spoils it"));
+            }
+            failure => {
+                let Some(mut item) = items.pop() else { return };
+                match failure.alone(&mut item.input, &mut item.rival) {
+                    None => groups.push_front(together(vec![item])),
+                    Some(answer) => self.answer(process, item, answer),
+                }
+            }
+        }
+        self.appoint(process, 300, Happening::Write);
+    }
+
+    fn answer(&mut self, process: usize, item: Item, answer: Result<Verdict, TurnError>) {
+        let Item { input, owner, .. } = item;
+        self.log.note(self.now, process, Deed::Verdict(input.run, word(&answer)));
+        match owner {
+            Owner::Task(task) => self.concluded(process, task, &input, answer),
+            Owner::Client { client, .. } => {
+                let said = match answer {
+                    Ok(Verdict::Moved(_) | Verdict::Duplicate) => Said::Yes,
+                    Ok(Verdict::Taken(_)) => Said::Taken,
+                    Ok(_) => Said::No,
+                    Err(_) => Said::Error,
+                };
+                self.log.note(self.now, process, Deed::Told(client));
+                let slow = if self.strikes(M::Delay, process) { 6_000_000 } else { 0 };
+                let wait = slow + self.dice.between(500, 20_000);
+                self.later(wait, Happening::Reply { client, said });
+            }
+        }
+    }
+
+    /// The bell: heard here, and elsewhere unless it is lost.
+    fn ring(&mut self, process: usize) {
+        for other in 0..self.processes.len() {
+            if other == process || !self.strikes(M::BellLost, other) {
+                let wait = self.dice.between(300, 2_000);
+                self.appoint(other, wait, Happening::Poll { floor: false });
+            }
+        }
+    }
+}
+
+fn word(answer: &Result<Verdict, TurnError>) -> &'static str {
+    match answer {
+        Ok(Verdict::Moved(_)) => "moved",
+        Ok(Verdict::Refused(_)) => "refused",
+        Ok(Verdict::Taken(_)) => "taken",
+        Ok(Verdict::Duplicate) => "a duplicate",
+        Ok(Verdict::Stale) => "stale",
+        Ok(Verdict::NoSuchRun) => "no such run",
+        Ok(Verdict::NewerShape) => "a newer shape",
+        Err(_) => "failed",
+    }
+}
+
+/// A broken unique key as the driver reports it, so that the product's own sorting of errors is what meets it.
+fn unique_violation() -> DbErr {
+    DbErr::Exec(RuntimeErr::SqlxError(Arc::new(sqlx::Error::Database(Box::new(UniqueKey)))))
+}
+
+#[derive(Debug)]
+struct UniqueKey;
+
+impl std::fmt::Display for UniqueKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a unique key is taken")
+    }
+}
+
+impl std::error::Error for UniqueKey {}
+
+impl sqlx::error::DatabaseError for UniqueKey {
+    fn message(&self) -> &'static str {
+        "a unique key is taken"
+    }
+
+    fn code(&self) -> Option<Cow<'_, str>> {
+        None
+    }
+
+    fn as_error(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+        self
+    }
+
+    fn as_error_mut(&mut self) -> &mut (dyn std::error::Error + Send + Sync + 'static) {
+        self
+    }
+
+    fn into_error(self: Box<Self>) -> Box<dyn std::error::Error + Send + Sync + 'static> {
+        self
+    }
+
+    fn kind(&self) -> sqlx::error::ErrorKind {
+        sqlx::error::ErrorKind::UniqueViolation
+    }
+}
