@@ -1,0 +1,283 @@
+//! The workflows that are measured: a job of one effect, and a trip of three steps with its projection and its fact.
+
+use super::wall;
+use engine::{
+    Attempt, Changed, DEFAULT_QUEUE, Ended, Fact, Fault, Observe, Perform, Project, ProjectError, Refusal, Step,
+    Timestamp, Tried, Tx, Workflow,
+};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::mpsc;
+use uuid::Uuid;
+
+/// The queue of both.
+pub(super) const QUEUE: &str = DEFAULT_QUEUE;
+
+/// One effect that does nothing, durably: the job of a job queue.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Job;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Task {
+    pub(super) number: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Stage {
+    Waiting,
+    Done,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Did {
+    Worked,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Do {
+    Work,
+}
+
+impl Workflow for Job {
+    const NAME: &'static str = "job";
+    type Input = Task;
+    type State = Stage;
+    type Event = Did;
+    type Effect = Do;
+    type Timer = ();
+
+    fn start(_: &Task, _: Timestamp) -> Step<Self> {
+        Step::to(Stage::Waiting).run(Do::Work)
+    }
+
+    fn on(_: &Task, state: Stage, event: Did, _: Timestamp) -> Result<Step<Self>, Refusal> {
+        match (state, event) {
+            (Stage::Waiting, Did::Worked) => Ok(Step::to(Stage::Done)),
+            (Stage::Done, _) => Err(Refusal::out_of_turn()),
+        }
+    }
+
+    fn elapsed((): ()) -> Did {
+        Did::Worked
+    }
+
+    fn is_final(state: &Stage) -> bool {
+        *state == Stage::Done
+    }
+}
+
+impl Project<Tx> for Job {
+    type Error = DbErr;
+
+    /// A job has nothing that people read: its business row is its caller's.
+    async fn project(_: &Tx, _: &[Changed<Self>]) -> Result<(), ProjectError<DbErr>> {
+        Ok(())
+    }
+}
+
+/// Three effects, one after the other, each outcome a durable turn; people see how far it is, and its end is a fact.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Trip;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Leg {
+    First,
+    Second { total: u64 },
+    Third { total: u64 },
+    Home { total: u64 },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Arrived {
+    At { total: u64 },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Travel {
+    First { from: u64 },
+    Second { from: u64 },
+    Third { from: u64 },
+}
+
+impl Workflow for Trip {
+    const NAME: &'static str = "trip";
+    type Input = Task;
+    type State = Leg;
+    type Event = Arrived;
+    type Effect = Travel;
+    type Timer = ();
+
+    fn start(task: &Task, _: Timestamp) -> Step<Self> {
+        Step::to(Leg::First).run(Travel::First { from: task.number })
+    }
+
+    fn on(_: &Task, state: Leg, Arrived::At { total }: Arrived, _: Timestamp) -> Result<Step<Self>, Refusal> {
+        Ok(match state {
+            Leg::First => Step::to(Leg::Second { total }).run(Travel::Second { from: total }),
+            Leg::Second { .. } => Step::to(Leg::Third { total }).run(Travel::Third { from: total }),
+            Leg::Third { .. } => Step::to(Leg::Home { total }).post(Fact::new("arrived", &total)),
+            Leg::Home { .. } => return Err(Refusal::out_of_turn()),
+        })
+    }
+
+    fn elapsed((): ()) -> Arrived {
+        Arrived::At { total: 0 }
+    }
+
+    fn is_final(state: &Leg) -> bool {
+        matches!(state, Leg::Home { .. })
+    }
+}
+
+/// How far a trip is, as people read it.
+const PROJECT: [&str; 2] = [
+    "insert into bench_trip (run, leg, seq) select * from unnest($1::uuid[], $2::text[], $3::int4[])
+     on conflict (run) do update set leg = excluded.leg, seq = excluded.seq",
+    "insert into bench_trip (run, leg, seq)
+     select unhex(value ->> 0), value ->> 1, value ->> 2 from json_each($1) where true
+     on conflict (run) do update set leg = excluded.leg, seq = excluded.seq",
+];
+
+impl Project<Tx> for Trip {
+    type Error = DbErr;
+
+    async fn project(tx: &Tx, changed: &[Changed<Self>]) -> Result<(), ProjectError<DbErr>> {
+        let rows = changed.iter().map(|one| (one.run.uuid(), leg(&one.state), one.seq));
+        let (sql, values): (&str, Vec<Value>) = match tx.get_database_backend() {
+            DbBackend::Sqlite => {
+                let rows: Vec<_> = rows.map(|(run, leg, seq)| (run.simple().to_string(), leg, seq)).collect();
+                (PROJECT[1], vec![encode(&rows).into()])
+            }
+            _ => {
+                let (mut runs, mut legs, mut seqs) = (vec![], vec![], vec![]);
+                for (run, leg, seq) in rows {
+                    runs.push(run);
+                    legs.push(leg.to_owned());
+                    seqs.push(seq);
+                }
+                (PROJECT[0], vec![runs.into(), legs.into(), seqs.into()])
+            }
+        };
+        tx.execute_raw(Statement::from_sql_and_values(tx.get_database_backend(), sql, values)).await?;
+        Ok(())
+    }
+}
+
+fn leg(state: &Leg) -> &'static str {
+    match state {
+        Leg::First => "first",
+        Leg::Second { .. } => "second",
+        Leg::Third { .. } => "third",
+        Leg::Home { .. } => "home",
+    }
+}
+
+fn encode(rows: &impl Serialize) -> String {
+    serde_json::to_string(rows).unwrap_or_default()
+}
+
+/// Something that happened to a run.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum News {
+    /// Its first effect began, at this wall-clock millisecond.
+    Began { number: u64, at: f64 },
+    /// Its last outcome is committed.
+    Ended { run: Uuid },
+}
+
+/// Performs effects, and is told by the engine when an outcome is committed. An execution is one task from its effect to its
+/// commit, and that is how the two are put together.
+#[derive(Clone)]
+pub(super) struct Hands {
+    news: mpsc::UnboundedSender<News>,
+    performing: Arc<Mutex<HashMap<tokio::task::Id, Uuid>>>,
+    metrics: Arc<worker::metrics::Metrics>,
+}
+
+impl Hands {
+    pub(super) fn new(metrics: Arc<worker::metrics::Metrics>) -> (Self, mpsc::UnboundedReceiver<News>) {
+        let (news, heard) = mpsc::unbounded_channel();
+        (Self { news, performing: Arc::default(), metrics }, heard)
+    }
+
+    fn tell(&self, news: News) {
+        // Nobody listens during the phases that need no news.
+        let _ = self.news.send(news);
+    }
+
+    fn remember(&self, run: Uuid) {
+        if let Some(task) = tokio::task::try_id() {
+            self.performing.lock().unwrap_or_else(PoisonError::into_inner).insert(task, run);
+        }
+    }
+}
+
+impl Perform<Job> for Hands {
+    async fn perform(&self, cx: &Attempt<Job>, Do::Work: Do) -> Result<Did, Fault> {
+        self.tell(News::Began { number: cx.input.number, at: wall() });
+        self.remember(cx.run().uuid());
+        Ok(Did::Worked)
+    }
+}
+
+impl Perform<Trip> for Hands {
+    async fn perform(&self, cx: &Attempt<Trip>, effect: Travel) -> Result<Arrived, Fault> {
+        let from = match effect {
+            Travel::First { from } | Travel::Second { from } => from,
+            Travel::Third { from } => {
+                self.remember(cx.run().uuid());
+                from
+            }
+        };
+        Ok(Arrived::At { total: from + 1 })
+    }
+}
+
+/// The product's metrics hear everything too, as they do where it is shipped.
+impl Observe for Hands {
+    fn committed(&self, turns: usize, took: std::time::Duration) {
+        self.metrics.committed(turns, took);
+    }
+
+    fn tried(&self, tried: &Tried<'_>) {
+        self.metrics.tried(tried);
+        if tried.ended != Ended::Done {
+            return;
+        }
+        let run = tokio::task::try_id()
+            .and_then(|task| self.performing.lock().unwrap_or_else(PoisonError::into_inner).remove(&task));
+        if let Some(run) = run {
+            self.tell(News::Ended { run });
+        }
+    }
+
+    fn news(&self, news: &engine::News) {
+        self.metrics.news(news);
+    }
+
+    fn rescued(&self, count: u64) {
+        self.metrics.rescued(count);
+    }
+
+    fn reclaimed(&self, count: u64) {
+        self.metrics.reclaimed(count);
+    }
+
+    fn split(&self) {
+        self.metrics.split();
+    }
+
+    fn archived(&self, workflow: &str, runs: u64) {
+        self.metrics.archived(workflow, runs);
+    }
+
+    fn purged(&self, workflow: &str, runs: u64) {
+        self.metrics.purged(workflow, runs);
+    }
+
+    fn sealed(&self, count: u64) {
+        self.metrics.sealed(count);
+    }
+}
