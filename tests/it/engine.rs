@@ -7,6 +7,7 @@ mod fences;
 mod lamp;
 mod limits;
 mod lost_replies;
+mod million;
 mod outcomes;
 mod promises;
 mod relay;
