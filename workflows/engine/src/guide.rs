@@ -28,8 +28,8 @@
 //!   person. Write [`gave_up`](crate::Workflow::gave_up) only where a definite failure has an honest answer; everything else parks.
 //! - **Five minutes: the rows**, as a function of state. A step that takes something scarce says so by
 //!   [`takes`](crate::Step::takes), and [`contested`](crate::Workflow::contested) turns a fact that comes too late into what then is.
-//! - **Five minutes: the tests.** A [`Script`](crate::testkit::Script) per ending, the [`table`](crate::testkit::table()), the
-//!   [`golden`](crate::testkit::golden()) files, and [`explore`](crate::testkit::explore()): it walks every order of outcomes, timers
+//! - **Five minutes: the tests.** With `engine::testkit`: a `Script` per ending, the `table`, the `golden` files, and
+//!   `explore`: it walks every order of outcomes, timers
 //!   and commands, and hands back the shortest story in which something breaks.
 //!
 //! # Once it lives
