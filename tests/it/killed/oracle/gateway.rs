@@ -79,7 +79,7 @@ fn answers(operation: &str) -> &'static [&'static str] {
 /// The outcome of every effect, by the step that its key would name.
 async fn outcomes(witness: &Witness) -> Result<BTreeMap<String, String>> {
     let mut outcomes = BTreeMap::new();
-    for row in witness.rows("select run, key, event from workflow_journal where key like 'fx:%'").await? {
+    for row in witness.rows("select run, key, event from (select * from workflow_journal union all select * from workflow_journal_archive) j where key like 'fx:%'").await? {
         let run: uuid::Uuid = row.try_get_by_index(0)?;
         let (key, event): (String, String) = (row.try_get_by_index(1)?, row.try_get_by_index(2)?);
         let place = key.trim_start_matches("fx:");

@@ -85,7 +85,7 @@ async fn photographs(witness: &Witness, heard: &Heard, findings: &mut Findings) 
 
 /// Every run has come to its end, whatever it is about; a payment's end is that nothing moves any more.
 async fn unfinished(witness: &Witness, findings: &mut Findings) -> Result<()> {
-    let sql = "select workflow, key, state_name from workflow_run where cast(status as integer) <> 1 and workflow <> 'payment'";
+    let sql = "select workflow, key, state_name from workflow_run where cast(status as integer) = 0 and workflow <> 'payment'";
     for row in witness.rows(sql).await? {
         let [workflow, key, state] = [0, 1, 2].map(|n| row.try_get_by_index::<String>(n).unwrap_or_default());
         findings.add(Wrong::Ending, format!("the {workflow} {key} is still {state}"));
