@@ -14,6 +14,16 @@ const MOST_CRASHES: i32 = 20;
 /// Deliveries to a run that does not exist (yet) before a person is asked.
 const MOST_DELIVERIES: i32 = 40;
 
+/// A lease older than this is looked at again right before a call: its process may have stood still, and the work may be in other
+/// hands, or at its end. Far below the time after which a silent process's leases are rescued; what is left is a pause within the call
+/// itself.
+const CONFIRM_AFTER: Duration = Duration::from_secs(3);
+
+/// Whether a lease of this age has to be confirmed before anybody outside is called.
+pub(crate) fn must_be_confirmed(age: Duration) -> bool {
+    age >= CONFIRM_AFTER && !faults::planted("no_fencing")
+}
+
 /// How a try at an effect begins.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Approach {

@@ -1,6 +1,6 @@
 //! Carrying out a lease: the call to an outside party, or the engine's own delivery; then the one completion that its fence allows.
 
-use crate::attempt::{Approach, Completed, LookedUp, Next, doubted};
+use crate::attempt::{Approach, Completed, LookedUp, Next, doubted, must_be_confirmed};
 use crate::engine::Engine;
 use crate::event::{Input, Origin, Verdict, What};
 use crate::hands::Lease;
@@ -93,10 +93,13 @@ impl Engine {
             Err(why) => return self.park(lease, "poison", &why).await,
         };
         let began = Instant::now();
-        let tried = self.tried(&process, row, policy).await;
-        self.tell_of_party(row, tried.as_ref().err()).await;
+        let tried = self.tried(&process, lease, policy).await;
+        if !matches!(tried, Ok(None)) {
+            self.tell_of_party(row, tried.as_ref().err()).await;
+        }
         let ended = match tried {
-            Ok(event) => self.conclude(lease, event).await?,
+            Ok(Some(event)) => self.conclude(lease, event).await?,
+            Ok(None) => Ended::Refused,
             Err(fault) => {
                 let gave_up = || process.gave_up(&row.payload).ok().flatten();
                 let next = row.at(lease.now()).failed(&fault, policy, gave_up, rand::random());
@@ -118,10 +121,11 @@ impl Engine {
         }
     }
 
-    /// One try: a saved outcome, an answer found by looking up, or the call itself.
-    async fn tried(&self, process: &Arc<dyn Process>, row: &ClaimedRow, policy: Policy) -> Result<String, Fault> {
+    /// One try: a saved outcome, an answer found by looking up, or the call itself; nothing when the lease was lost before the call.
+    async fn tried(&self, process: &Arc<dyn Process>, lease: &Lease, policy: Policy) -> Result<Option<String>, Fault> {
+        let row = &lease.row;
         let look_up = match row.approach() {
-            Approach::Answered(event) => return Ok(event),
+            Approach::Answered(event) => return Ok(Some(event)),
             approach => approach == Approach::LookUp,
         };
         let attempt = row.attempt(&self.core.environment);
@@ -129,16 +133,31 @@ impl Engine {
             let mut doubt = false;
             if look_up {
                 match row.looked_up(process.look_up(attempt.clone()).await, policy)? {
-                    LookedUp::Done(event) => return Ok(event),
+                    LookedUp::Done(event) => return Ok(Some(event)),
                     LookedUp::Call { doubt: open } => doubt = open,
                 }
             }
             faults::point("before_perform");
-            process.perform(attempt).await.map_err(|fault| if doubt { doubted(fault) } else { fault })
+            if !self.still_ours(lease).await {
+                return Ok(None);
+            }
+            process.perform(attempt).await.map(Some).map_err(|fault| if doubt { doubted(fault) } else { fault })
         };
         let answer = tokio::time::timeout(policy.time_limit, call).await;
         faults::point("after_perform");
         answer.unwrap_or_else(|_| Err(Fault::unknown(format!("no answer within {:?}", policy.time_limit))))
+    }
+
+    /// Whether a lease that is no longer young still stands. Who cannot find out does not call.
+    async fn still_ours(&self, lease: &Lease) -> bool {
+        if !must_be_confirmed(lease.age()) {
+            return true;
+        }
+        let held = operate::holds(&self.core.db.write, lease.fence()).await;
+        if !matches!(held, Ok(true)) {
+            tracing::warn!(work = %lease.work(), "the lease was lost before its call; nobody is called");
+        }
+        held.unwrap_or(false)
     }
 
     async fn conclude(&self, lease: &Lease, event: String) -> Result<Ended, TurnError> {

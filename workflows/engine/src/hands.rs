@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicI16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use uuid::Uuid;
 
@@ -52,6 +52,11 @@ impl Lease {
     /// The business clock now: a pause after a failure counts from the failure, not from the claim.
     pub(crate) fn now(&self) -> Timestamp {
         self.row.now + self.since.elapsed()
+    }
+
+    /// Since this process has it.
+    pub(crate) fn age(&self) -> Duration {
+        self.since.elapsed()
     }
 
     pub(crate) fn fence(&self) -> Fence {

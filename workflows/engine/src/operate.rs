@@ -68,6 +68,12 @@ pub(crate) async fn defer(db: &impl ConnectionTrait, fence: Fence, at: Timestamp
     execute(db, sql, fenced(fence, [at.timestamp_micros().into()])).await
 }
 
+/// Whether a lease still stands.
+pub(crate) async fn holds(db: &impl ConnectionTrait, fence: Fence) -> Result<bool, DbErr> {
+    let sql = "select 1 from workflow_work where run = $1 and seq = $2 and n = $3 and attempt = $4 and not_before = $5";
+    Ok(!query(db, sql, fenced(fence, [LEASED.into()])).await?.is_empty())
+}
+
 /// Gives a lease back untouched.
 pub(crate) async fn release(db: &impl ConnectionTrait, fence: Fence) -> Result<u64, DbErr> {
     let sql = format!(

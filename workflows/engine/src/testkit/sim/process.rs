@@ -5,7 +5,7 @@ use super::mischief::Mischief as M;
 use super::party::Mood;
 use super::world::{Happening, SECOND, World};
 use super::writing::{Group, Item, Owner, Transaction};
-use crate::attempt::{Approach, Completed, LookedUp, Next, doubted};
+use crate::attempt::{Approach, Completed, LookedUp, Next, doubted, must_be_confirmed};
 use crate::event::{Fence, Input, What};
 use crate::faults::planted;
 use crate::hands::{Hands, Lease};
@@ -14,6 +14,7 @@ use crate::storage::{Claim, Order, Take};
 use crate::{Fault, Found, RunId, Timestamp, TurnError, Verdict, WorkId};
 use futures::FutureExt;
 use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::time::Duration;
 use uuid::Uuid;
 
 /// A lease is rescued when its process's heartbeat is older than this.
@@ -250,6 +251,10 @@ impl World {
         self.party.meet(self.now, mood);
         let row = &self.processes[process].tasks[&task].lease.row;
         let fence = Fence { work: row.work, attempt: row.attempt };
+        let age = Duration::from_micros(u64::try_from(self.now - row.real).unwrap_or_default());
+        if must_be_confirmed(age) && !self.memory.holds(fence) {
+            return drop(self.processes[process].tasks.remove(&task));
+        }
         self.log.note(self.now, process, Deed::Called(row.work, row.attempt));
         let workflow = self.registry.get(&row.workflow).expect("the market's own");
         let answer = workflow.perform(row.attempt("sim")).now_or_never().expect("the party answers at once");
