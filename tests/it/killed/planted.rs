@@ -60,7 +60,7 @@ fn a_new_key_for_every_try_is_found() {
 
 #[test]
 fn an_effect_before_its_commit_is_found() {
-    must_find(Wrong::Unasked, small("effect_before_commit,crash:before_commit:40", Chaos::NONE));
+    must_find(Wrong::Unasked, small("effect_before_commit,crash:before_commit:12", Chaos::NONE));
 }
 
 #[test]
