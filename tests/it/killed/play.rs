@@ -231,7 +231,11 @@ impl Play {
         }
         let to = witness.now().await? + TimeDelta::seconds(SILENCE.into());
         let ask = Ask::post("/sandbox/clock", json!({ "to": to }));
-        stage.client.patient().ask(dice, &ask).await?.well().context("move the clock")?;
+        let answer = stage.client.patient().ask(dice, &ask).await?;
+        // A process killed on arrival has said nothing; asked again, the next one says that the instant is past, and so it is.
+        if witness.now().await? < to {
+            answer.well().context("move the clock")?;
+        }
         Ok(true)
     }
 
