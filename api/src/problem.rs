@@ -208,6 +208,7 @@ impl From<Error> for Problem {
             Error::KeyInFlight => Self::new(&catalogue::IDEMPOTENCY_IN_FLIGHT).after(Duration::from_secs(1)),
             Error::Throttled(wait) => Self::new(&catalogue::TOO_MANY_TRIES).after(wait),
             Error::Busy(what) => Self::new(&catalogue::BUSY).after(Duration::from_secs(1)).caused_by(what),
+            Error::CutOff(source) => Self::new(&catalogue::CUT_OFF).after(Duration::from_secs(1)).caused_by(source),
             Error::Storage(source) => Self::new(&catalogue::INTERNAL).caused_by(source),
             Error::Broken(what) => Self::new(&catalogue::INTERNAL).caused_by(what),
         }
@@ -348,6 +349,7 @@ mod tests {
             Error::KeyInFlight,
             Error::Throttled(wait),
             Error::Busy("password hashing"),
+            Error::CutOff(sea_orm_error()),
             Error::Storage(sea_orm_error()),
             Error::Broken("a row without an owner".into()),
         ];
@@ -378,6 +380,7 @@ mod tests {
         409 idempotency_in_flight 1
         429 too_many_tries 2
         503 busy 1
+        503 cut_off 1
         500 internal
         500 internal
         ");

@@ -63,6 +63,9 @@ pub enum Error {
     /// We are too busy to begin; nothing happened.
     #[error("too busy to begin with {0}")]
     Busy(&'static str),
+    /// The connection to the database is gone. Whether what was asked for has happened is open; whoever repeats it under its key knows.
+    #[error("lost touch with the database")]
+    CutOff(#[source] sea_orm::DbErr),
     /// The database failed us.
     #[error("could not read or write the database")]
     Storage(#[source] sea_orm::DbErr),
@@ -142,13 +145,17 @@ impl Error {
     }
 }
 
-/// What may simply be tried again is a matter of being busy; anything else is ours to mend.
+/// What may simply be tried again is a matter of being busy, and a database that is away comes back; anything else is ours to mend.
 impl From<sea_orm::DbErr> for Error {
     fn from(source: sea_orm::DbErr) -> Self {
         // Who got no connection has not begun.
         let never_began = matches!(source, sea_orm::DbErr::ConnectionAcquire(_));
-        let may_be_repeated = never_began || store::classify(&source).may_be_repeated();
-        if may_be_repeated { Self::Busy("the database") } else { Self::Storage(source) }
+        match store::classify(&source) {
+            _ if never_began => Self::Busy("the database"),
+            class if class.may_be_repeated() => Self::Busy("the database"),
+            store::Class::Connection => Self::CutOff(source),
+            _ => Self::Storage(source),
+        }
     }
 }
 
@@ -198,5 +205,12 @@ mod tests {
         assert!(Expected::Version(vec![6, 7]).check(7).is_ok());
         assert!(matches!(Expected::Version(vec![6]).check(7), Err(Error::Stale)));
         assert!(matches!(Expected::Version(vec![]).check(7), Err(Error::Stale)));
+    }
+
+    #[test]
+    fn a_database_that_went_away_is_nobodys_mistake() {
+        let gone = || sea_orm::RuntimeErr::Internal("connection reset by peer".to_owned());
+        assert!(matches!(Error::from(sea_orm::DbErr::Conn(gone())), Error::CutOff(_)));
+        assert!(matches!(Error::from(sea_orm::DbErr::Query(gone())), Error::Storage(_)));
     }
 }

@@ -103,6 +103,7 @@ catalogue! {
     HEADERS_TOO_LARGE "headers_too_large" REQUEST_HEADER_FIELDS_TOO_LARGE FINAL "Headers too large" "The headers are larger than we read.";
     INTERNAL "internal" INTERNAL_SERVER_ERROR RETRY "Internal error" "Something failed on our side. Repeat with the same idempotency key; quote `request_id` to support.";
     BUSY "busy" SERVICE_UNAVAILABLE RETRY "Busy" "We are too busy to begin; nothing happened. Wait as long as `Retry-After` says.";
+    CUT_OFF "cut_off" SERVICE_UNAVAILABLE RETRY "Cut off" "We lost touch with a part of ourselves; what was begun may be done. Repeat with the same idempotency key.";
     TOO_SLOW "too_slow" SERVICE_UNAVAILABLE RETRY "No answer in time" "The answer took too long; what was begun may still be done. Repeat with the same idempotency key.";
     DRAINING "draining" SERVICE_UNAVAILABLE RETRY "Not ready" "This process takes no new work.";
 }
