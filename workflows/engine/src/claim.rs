@@ -8,7 +8,7 @@ use crate::databases::begin;
 use crate::engine::{Core, Engine, detached};
 use crate::hands::{Hands, Room};
 use crate::storage::{self, Claim, ClaimedRow, Order, Take, brakes};
-use crate::{Party, Target};
+use crate::{Party, Target, faults};
 use sea_orm::DbErr;
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
@@ -63,6 +63,7 @@ impl Engine {
             return Ok(Claimed { count: 0, more: core.hands.queues().map(|(queue, _)| queue).collect() });
         }
         detached(async move {
+            faults::point("before_claim");
             core.look_at_brakes().await?;
             core.claim_into(places).await
         })
@@ -102,6 +103,9 @@ impl Core {
                 // What the other queues gave is leased already: it is carried out.
                 Err(error) => failed = Some(error),
             }
+        }
+        if !rows.is_empty() {
+            faults::point("after_claim");
         }
         let claimed = self.hand_out(rows, &mut places, &offered, order);
         failed.map_or(Ok(claimed), Err)

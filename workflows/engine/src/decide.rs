@@ -139,7 +139,7 @@ impl<'a> Group<'a> {
             && !planted("no_event_key");
         match (fenced, seen) {
             (_, true) if self.again => Some(self.ours(input.run)),
-            (Some(false), _) if !planted("no_fencing") => Some(Verdict::Stale),
+            (Some(false), _) if !planted("no_fencing") && !planted("ack_before_work") => Some(Verdict::Stale),
             (_, true) => {
                 self.settled.extend(input.fence.map(|f| f.work));
                 Some(Verdict::Duplicate)

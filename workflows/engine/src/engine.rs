@@ -11,7 +11,7 @@ use crate::registry::Registry;
 use crate::step::encode;
 use crate::tx::{TurnError, Tx, event_input};
 use crate::writer::{Writer, writer};
-use crate::{EventKey, Moved, Origin, RunId, Timestamp, Workflow};
+use crate::{EventKey, Moved, Origin, RunId, Timestamp, Workflow, faults};
 use sea_orm::DbErr;
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -143,7 +143,10 @@ impl Engine {
     /// # Errors
     /// When no connection can be had.
     pub async fn begin(&self) -> Result<Tx, DbErr> {
-        Ok(Tx::new(begin(&self.core.db.write).await?, Arc::clone(&self.core)))
+        faults::point("caller_before_begin");
+        let inner = begin(&self.core.db.write).await?;
+        faults::point("caller_after_begin");
+        Ok(Tx::new(inner, Arc::clone(&self.core)))
     }
 
     /// The business clock.

@@ -1,11 +1,12 @@
 //! Carrying out a lease: the call to an outside party, or the engine's own delivery; then the one completion that its fence allows.
 
 use crate::attempt::{Approach, Completed, LookedUp, Next, doubted, must_be_confirmed};
+use crate::databases::begin;
 use crate::engine::Engine;
 use crate::event::{Input, Origin, Verdict, What};
 use crate::hands::Lease;
 use crate::observe::{Ended, Tried};
-use crate::registry::Process;
+use crate::registry::{Process, RawAttempt};
 use crate::step::variant;
 use crate::storage::ClaimedRow;
 use crate::tx::TurnError;
@@ -65,7 +66,13 @@ impl Engine {
     async fn complete_or_park(&self, lease: &Lease, run: RunId, what: What) -> Result<Option<Verdict>, TurnError> {
         let origin = Origin { trace: lease.row.trace.clone(), ..Origin::default() };
         let input = Input::new(run, what.clone()).fenced(lease.fence()).caused_by(origin);
-        match Completed::of(self.submit(input).await)? {
+        if lease.is_effect() && faults::mishap("outcome_turn") {
+            return self.spoiled(lease, &what, "a mishap that was planted").await.map(|()| None);
+        }
+        faults::point("before_submit");
+        let submitted = self.submit(input).await;
+        faults::point("after_submit");
+        match Completed::of(submitted)? {
             Completed::As(verdict) => Ok(Some(verdict)),
             Completed::Spoiled(why) => self.spoiled(lease, &what, &why).await.map(|()| None),
         }
@@ -77,7 +84,7 @@ impl Engine {
         if let What::Event { event, .. } = what
             && lease.is_effect()
         {
-            operate::save_outcome(&self.core.db.write, lease.fence(), event).await?;
+            self.save_outcome(lease, event).await?;
         }
         self.park(lease, "poison", why).await
     }
@@ -92,6 +99,9 @@ impl Engine {
             Ok(policy) => policy,
             Err(why) => return self.park(lease, "poison", &why).await,
         };
+        if faults::planted("ack_before_work") {
+            operate::forget(&self.core.db.write, lease.fence()).await?;
+        }
         let began = Instant::now();
         let tried = self.tried(&process, lease, policy).await;
         if !matches!(tried, Ok(None)) {
@@ -141,7 +151,11 @@ impl Engine {
             if !self.still_ours(lease).await {
                 return Ok(None);
             }
-            process.perform(attempt).await.map(Some).map_err(|fault| if doubt { doubted(fault) } else { fault })
+            let answer = match faults::planted("call_within_transaction") {
+                true => self.perform_within_transaction(process, attempt).await,
+                false => process.perform(attempt).await,
+            };
+            answer.map(Some).map_err(|fault| if doubt { doubted(fault) } else { fault })
         };
         let answer = tokio::time::timeout(policy.time_limit, call).await;
         faults::point("after_perform");
@@ -160,12 +174,27 @@ impl Engine {
         held.unwrap_or(false)
     }
 
+    /// The planted bug: the run stays locked while the outside party takes its time.
+    async fn perform_within_transaction(
+        &self,
+        process: &Arc<dyn Process>,
+        attempt: RawAttempt,
+    ) -> Result<String, Fault> {
+        let run = attempt.work.run;
+        let tx = begin(&self.core.db.write).await.map_err(|error| Fault::transient(error.to_string()))?;
+        let locked = operate::lock(&tx, run).await.map_err(|error| Fault::transient(error.to_string()))?;
+        if locked && run.uuid().as_u128().is_multiple_of(8) {
+            tokio::time::sleep(Duration::from_secs(8)).await;
+        }
+        process.perform(attempt).await
+    }
+
     async fn conclude(&self, lease: &Lease, event: String) -> Result<Ended, TurnError> {
         Ok(match self.complete_or_park(lease, lease.work().run, lease.row.answered(event.clone())).await? {
             Some(Verdict::Stale) => Ended::Refused,
             // A newer build has moved the run meanwhile: it concludes with what was obtained here, and does not call out again.
             Some(Verdict::NewerShape) => {
-                operate::save_outcome(&self.core.db.write, lease.fence(), &event).await?;
+                self.save_outcome(lease, &event).await?;
                 self.release(lease).await?;
                 Ended::Done
             }
@@ -188,13 +217,24 @@ impl Engine {
         }
     }
 
+    async fn save_outcome(&self, lease: &Lease, event: &str) -> Result<(), TurnError> {
+        faults::point("before_save_outcome");
+        operate::save_outcome(&self.core.db.write, lease.fence(), event).await?;
+        faults::point("after_save_outcome");
+        Ok(())
+    }
+
     async fn put_back(&self, lease: &Lease, at: Timestamp, fault: &Fault) -> Result<(), TurnError> {
+        faults::point("before_put_back");
         operate::put_back(&self.core.db.write, lease.fence(), at, fault).await?;
+        faults::point("after_put_back");
         Ok(())
     }
 
     async fn park(&self, lease: &Lease, class: &str, why: &str) -> Result<(), TurnError> {
+        faults::point("before_park");
         operate::park_fenced(&self.core.db.write, lease.fence(), class, why).await?;
+        faults::point("after_park");
         Ok(())
     }
 

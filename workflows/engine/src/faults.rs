@@ -1,7 +1,12 @@
 //! Planted faults and crash points, compiled in only under the feature `faults` and chosen at run time by `INNKEEPER_FAULTS`.
 //!
-//! A harness that has never been seen to fail proves nothing: `INNKEEPER_FAULTS=no_fencing,crash:after_commit:50` plants a known bug
-//! and makes every fiftieth passage of a crash point abort the process. Without the feature both functions are empty.
+//! A harness that has never been seen to fail proves nothing, and one that never passes a place proves nothing about it. So:
+//! - `no_fencing` plants a known bug of [`PLANTED`];
+//! - `crash:after_commit:50` makes every fiftieth passage of a crash point of [`POINTS`] abort the process;
+//! - `mishap:outcome_turn:40` makes every fortieth try at something of [`MISHAPS`] fail, as a bug of a release would;
+//! - `passages:FILE` counts how often each point was passed.
+//!
+//! Without the feature every function here is empty.
 
 /// The planted bugs that the harness must catch.
 pub const PLANTED: &[&str] = &[
@@ -14,7 +19,68 @@ pub const PLANTED: &[&str] = &[
     "no_skip_locked",
     "no_event_key",
     "no_lease_check",
+    "ack_before_work",
+    "call_within_transaction",
+    "no_signature_check",
 ];
+
+/// The places where a process may be killed: on both sides of every commit, of every call to the outside and of every hand-over
+/// between the two.
+pub const POINTS: &[&str] = &[
+    // The writer, from its BEGIN to the answers of its callers.
+    "writer_before_begin",
+    "writer_after_begin",
+    "writer_applied",
+    "writer_before_answer",
+    // A caller's own transaction, from its BEGIN to its last turn.
+    "caller_before_begin",
+    "caller_after_begin",
+    "caller_after_turn",
+    // Every commit of either.
+    "before_commit",
+    "after_commit",
+    "before_bell",
+    "after_bell",
+    // A lease, from its claim to its end.
+    "before_claim",
+    "after_claim",
+    "before_perform",
+    "after_perform",
+    "before_submit",
+    "after_submit",
+    "before_put_back",
+    "after_put_back",
+    "before_save_outcome",
+    "after_save_outcome",
+    "before_park",
+    "after_park",
+    // What looks after the work.
+    "after_beat",
+    "after_rescue",
+    "before_let_go",
+    "after_let_go",
+    "before_stamp",
+    "after_stamp",
+    "after_seal",
+    "before_tick",
+    "after_tick",
+    "before_archive_commit",
+    // The product's own boundaries.
+    "booking_claimed",
+    "booking_started",
+    "booking_committed",
+    "webhook_believed",
+    "webhook_accepted",
+    "webhook_committed",
+    "inbox_looked",
+    "photo_developed",
+    "photo_file_kept",
+    "letter_written",
+    "letter_sent",
+];
+
+/// What may be made to fail now and then.
+pub const MISHAPS: &[&str] = &["outcome_turn"];
 
 /// Whether this bug is planted.
 #[cfg(feature = "faults")]
@@ -42,30 +108,86 @@ pub const fn planted(_bug: &str) -> bool {
 
 /// A place where the process may be killed.
 #[cfg(feature = "faults")]
-pub fn point(name: &str) {
-    if let Some((every, passed)) = chosen::faults().crashes.get(name) {
-        let passage = passed.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
-        if passage % every == 0 {
-            std::process::abort();
-        }
+pub fn point(name: &'static str) {
+    debug_assert!(POINTS.contains(&name), "{name} is not in the list of crash points");
+    let faults = chosen::faults();
+    faults.count(name);
+    if faults.crashes.get(name).is_some_and(chosen::Every::is_it) {
+        std::process::abort();
     }
 }
 
 /// A place where the process may be killed: not in this build.
 #[cfg(not(feature = "faults"))]
-pub const fn point(_name: &str) {}
+pub const fn point(_name: &'static str) {}
+
+/// Whether this goes wrong this time.
+#[cfg(feature = "faults")]
+#[must_use]
+pub fn mishap(name: &str) -> bool {
+    debug_assert!(MISHAPS.contains(&name), "{name} is not in the list of mishaps");
+    chosen::faults().mishaps.get(name).is_some_and(chosen::Every::is_it)
+}
+
+/// Whether this goes wrong this time: never, in a build without faults.
+#[cfg(not(feature = "faults"))]
+#[must_use]
+pub const fn mishap(_name: &str) -> bool {
+    false
+}
 
 #[cfg(feature = "faults")]
 mod chosen {
     use std::cell::Cell;
     use std::collections::{HashMap, HashSet};
-    use std::sync::OnceLock;
-    use std::sync::atomic::AtomicU64;
+    use std::fs::File;
+    use std::io::Write;
+    use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    use std::sync::{Mutex, OnceLock, PoisonError};
+
+    /// One time in so many.
+    #[derive(Default)]
+    pub(super) struct Every {
+        most: u64,
+        passed: AtomicU64,
+    }
+
+    impl Every {
+        fn parse(most: &str) -> Self {
+            Self { most: most.parse().unwrap_or(1).max(1), ..Self::default() }
+        }
+
+        pub(super) fn is_it(&self) -> bool {
+            (self.passed.fetch_add(1, Relaxed) + 1).is_multiple_of(self.most)
+        }
+    }
 
     #[derive(Default)]
     pub(super) struct Faults {
         pub(super) planted: HashSet<String>,
-        pub(super) crashes: HashMap<String, (u64, AtomicU64)>,
+        pub(super) crashes: HashMap<String, Every>,
+        pub(super) mishaps: HashMap<String, Every>,
+        passages: Option<Mutex<Passages>>,
+    }
+
+    /// How often each point was passed, in a file that outlives the process: a line whenever the number of a point has doubled.
+    struct Passages {
+        file: File,
+        counts: HashMap<&'static str, u64>,
+    }
+
+    impl Faults {
+        pub(super) fn count(&self, point: &'static str) {
+            let Some(passages) = &self.passages else { return };
+            let mut passages = passages.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = passages.counts.entry(point).or_default();
+            *count += 1;
+            if count.is_power_of_two() {
+                // One line is one write, and whoever counts can do without one of them.
+                let line = format!("{} {point} {count}\n", std::process::id());
+                let _ = passages.file.write_all(line.as_bytes());
+            }
+        }
     }
 
     thread_local! {
@@ -84,12 +206,19 @@ mod chosen {
     fn parse(text: &str) -> Faults {
         let mut faults = Faults::default();
         for word in text.split(',').map(str::trim).filter(|w| !w.is_empty()) {
-            match word.strip_prefix("crash:").and_then(|rest| rest.split_once(':')) {
-                Some((point, every)) => {
-                    let every = every.parse().unwrap_or(1).max(1);
-                    faults.crashes.insert(point.to_owned(), (every, AtomicU64::new(0)));
+            let (what, rest) = word.split_once(':').unwrap_or((word, ""));
+            match (what, rest.split_once(':')) {
+                ("crash", Some((point, every))) => {
+                    faults.crashes.insert(point.to_owned(), Every::parse(every));
                 }
-                None => {
+                ("mishap", Some((name, every))) => {
+                    faults.mishaps.insert(name.to_owned(), Every::parse(every));
+                }
+                ("passages", _) => {
+                    let file = File::options().create(true).append(true).open(rest).ok();
+                    faults.passages = file.map(|file| Mutex::new(Passages { file, counts: HashMap::new() }));
+                }
+                _ => {
                     faults.planted.insert(word.to_owned());
                 }
             }

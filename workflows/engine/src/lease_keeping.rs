@@ -2,9 +2,9 @@
 
 use crate::engine::Engine;
 use crate::event::Fence;
-use crate::operate;
 use crate::storage::schema::LEASED;
 use crate::storage::{real_clock, statement, work_id};
+use crate::{faults, operate};
 use sea_orm::{ConnectionTrait, DbErr};
 use std::collections::HashSet;
 
@@ -23,6 +23,7 @@ impl Engine {
         );
         let values = vec![self.core.hands.process.into(), self.core.role.into()];
         db.execute_raw(statement(backend, &sql, values)).await?;
+        faults::point("after_beat");
         Ok(())
     }
 
@@ -33,7 +34,7 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn rescue(&self) -> Result<u64, DbErr> {
-        if crate::faults::planted("sweeper_off") {
+        if faults::planted("sweeper_off") {
             return Ok(0);
         }
         let db = &self.core.db.write;
@@ -51,6 +52,7 @@ impl Engine {
         let rescued =
             db.execute_raw(statement(backend, &sql, vec![LEASED.into(), patience.into()])).await?.rows_affected();
         if rescued > 0 {
+            faults::point("after_rescue");
             tracing::warn!(count = rescued, "freed the leases of processes that are gone");
             self.core.observer.rescued(rescued);
             self.core.bell.ring_here();
@@ -121,8 +123,10 @@ impl Engine {
              where not_before = $1 and holder = $2"
         );
         let process = self.core.hands.process;
+        faults::point("before_let_go");
         let freed =
             db.execute_raw(statement(backend, &sql, vec![LEASED.into(), process.into()])).await?.rows_affected();
+        faults::point("after_let_go");
         db.execute_raw(statement(backend, "delete from workflow_process where id = $1", vec![process.into()])).await?;
         if freed > 0 {
             self.core.bell.ring(&self.core.hands.queues().map(|(queue, _)| queue).collect());

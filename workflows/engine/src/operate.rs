@@ -89,6 +89,19 @@ pub(crate) async fn save_outcome(db: &impl ConnectionTrait, fence: Fence, event:
     execute(db, sql, fenced(fence, [event.into()])).await
 }
 
+/// Forgets work before it is done: only a planted bug does that.
+pub(crate) async fn forget(db: &impl ConnectionTrait, fence: Fence) -> Result<u64, DbErr> {
+    execute(db, "delete from workflow_work where run = $1 and seq = $2 and n = $3 and attempt = $4", fenced(fence, []))
+        .await
+}
+
+/// Locks a run as a turn would; `false` when there is none.
+pub(crate) async fn lock(db: &impl ConnectionTrait, run: RunId) -> Result<bool, DbErr> {
+    let wait = if db.get_database_backend() == DbBackend::Sqlite { "" } else { " for update" };
+    let sql = format!("select id from workflow_run where id = $1{wait}");
+    Ok(!query(db, &sql, vec![run.uuid().into()]).await?.is_empty())
+}
+
 /// Errors are for people: a kilobyte tells enough.
 pub(crate) fn clipped(why: &str) -> String {
     why.chars().take(1000).collect()

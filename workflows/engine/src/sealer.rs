@@ -6,7 +6,7 @@
 use crate::databases::begin;
 use crate::engine::Engine;
 use crate::storage::{instant, statement};
-use crate::{Posted, RunId, detached};
+use crate::{Posted, RunId, detached, faults};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult};
 use sha2::{Digest, Sha256};
 
@@ -36,10 +36,14 @@ impl Engine {
         let sealed = detached(async move {
             let tx = begin(&db).await?;
             if !lead(&tx).await? {
-                return Ok(None);
+                return Ok::<_, DbErr>(None);
             }
+            faults::point("before_stamp");
             let count = stamp(&tx).await?;
-            tx.commit().await.map(|()| Some(count))
+            faults::point("after_stamp");
+            tx.commit().await?;
+            faults::point("after_seal");
+            Ok(Some(count))
         })
         .await?;
         if let Some(count) = sealed.filter(|count| *count > 0) {

@@ -169,6 +169,7 @@ impl Tx {
     /// As the verdict says.
     pub async fn take(&self, input: Input) -> Result<Moved, TurnError> {
         let applied = apply(&self.core, self, std::slice::from_ref(&input), false).await?;
+        faults::point("caller_after_turn");
         let verdict = self.remember(applied).into_iter().next().expect("one input has one verdict");
         TurnError::of(verdict)
     }
@@ -210,7 +211,9 @@ impl Tx {
         inner.commit().await?;
         faults::point("after_commit");
         late.into_iter().for_each(|lease| core.hands.deliver(lease));
+        faults::point("before_bell");
         core.bell.ring(&ring);
+        faults::point("after_bell");
         if due {
             core.bell.ring_here();
         }

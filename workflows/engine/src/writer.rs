@@ -8,7 +8,7 @@ use crate::databases::{Trouble, begin, trouble};
 use crate::engine::Core;
 use crate::event::{Input, Verdict};
 use crate::tx::{TurnError, Tx};
-use crate::{RunId, operate};
+use crate::{RunId, faults, operate};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use sea_orm::DbErr;
@@ -153,10 +153,14 @@ async fn park_timer(core: &Arc<Core>, spoiled: &crate::turn::Spoiled) {
 
 async fn attempt(core: &Arc<Core>, inputs: &[Input], again: bool) -> Result<Vec<Verdict>, Failure> {
     let began = Instant::now();
+    faults::point("writer_before_begin");
     let tx = Tx::new(begin(&core.db.writer).await?, Arc::clone(core));
+    faults::point("writer_after_begin");
     let applied = apply(core, &tx, inputs, again).await?;
     let verdicts = tx.remember(applied);
+    faults::point("writer_applied");
     tx.commit().await?;
+    faults::point("writer_before_answer");
     core.observer.committed(inputs.len(), began.elapsed());
     Ok(verdicts)
 }

@@ -1,6 +1,6 @@
 //! The hands of a letter: reads the rows as they are now, renders, hands over to the post.
 
-use engine::{Attempt, Fault, Found, Perform, RunId};
+use engine::{Attempt, Fault, Found, Perform, RunId, faults};
 use hmac::{Hmac, KeyInit, Mac};
 use integrations::mail::{MailAnswer, OutgoingMail, SharedMailer};
 use sea_orm::DatabaseConnection;
@@ -67,7 +67,10 @@ impl Perform<Mail> for Post {
             html: written.html,
             at: facts.at.unwrap_or(cx.now),
         };
-        Ok(match self.mailer.send(&mail).await.map_err(outside)? {
+        faults::point("letter_written");
+        let answer = self.mailer.send(&mail).await.map_err(outside)?;
+        faults::point("letter_sent");
+        Ok(match answer {
             MailAnswer::Accepted => Event::Delivered,
             MailAnswer::Rejected { .. } => Event::Refused { why: Refused::ByTheReceiver },
         })

@@ -1,6 +1,6 @@
 //! The hands of a photograph: reads the upload, makes its files, keeps them.
 
-use engine::{Attempt, Fault, Perform};
+use engine::{Attempt, Fault, Perform, faults};
 use integrations::images::{Limits, Processed, RejectCode, Rejected, process};
 use integrations::objects::SharedObjectStore;
 
@@ -27,6 +27,7 @@ impl Perform<Photo> for Darkroom {
         let limits = self.limits;
         // Half a second of pure computation: off the threads that answer people.
         let developed = tokio::task::spawn_blocking(move || process(&upload, limits)).await.map_err(Fault::poison)?;
+        faults::point("photo_developed");
         match developed {
             Ok(processed) => self.keep(image, processed).await,
             Err(Rejected { code, .. }) => Ok(Event::Rejected { code: code.as_str().to_owned() }),
@@ -60,6 +61,7 @@ impl Darkroom {
                 bytes: variant.bytes.len() as u64,
             });
             self.objects.put(&key, variant.bytes, variant.content_type).await.map_err(outside)?;
+            faults::point("photo_file_kept");
         }
         Ok(Event::Processed { picture: Picture { width, height, blurhash, sha256, variants: files } })
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::{BookingId, Jurisdiction, Money, Offer, PaymentId, Provider, QuoteId, Timestamp, UnitId, UserId};
-use engine::{Conflict, Origin, TurnError, Tx, detached};
+use engine::{Conflict, Origin, TurnError, Tx, detached, faults};
 use store::bookings::{self, Note};
 use store::properties::{self, Property};
 use store::quotes::{self, Quote};
@@ -227,6 +227,7 @@ async fn commit(
         Claim::Seen(answer) => return Ok(answer),
         Claim::Mine(claimed) => claimed,
     };
+    faults::point("booking_claimed");
     let now = tx.now().await?;
     let unit = match unit {
         Some(unit) => unit,
@@ -254,11 +255,13 @@ async fn commit(
         Err(TurnError::Taken(conflict)) => return Err(Error::Taken(conflict)),
         moved => moved?,
     };
+    faults::point("booking_started");
     annotate(&tx, guest, booking, wish).await?;
     let reservation = view::within(&tx, Asking::Person(guest), booking, now).await?;
     let answer = render(&reservation);
     claimed.keep(&*tx, &answer, app.wall()).await?;
     tx.commit().await?;
+    faults::point("booking_committed");
     Ok(answer)
 }
 

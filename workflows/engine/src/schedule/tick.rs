@@ -3,7 +3,7 @@
 use super::{Fire, Schedule};
 use crate::engine::Engine;
 use crate::storage::{instant, names, real_clock, statement};
-use crate::{Timestamp, TurnError};
+use crate::{Timestamp, TurnError, faults};
 use futures::FutureExt;
 use sea_orm::{ConnectionTrait, DbErr};
 use std::collections::HashMap;
@@ -88,7 +88,9 @@ impl Engine {
             Some(_) => record(&*tx, schedule.name, at, Kind::Manual, actor).await?,
         };
         if first {
+            faults::point("before_tick");
             contained(&schedule.fire, &tx, at).await?;
+            faults::point("after_tick");
             forget_failure(&*tx, schedule.name).await?;
         }
         tx.commit().await?;
