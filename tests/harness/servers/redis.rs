@@ -46,6 +46,11 @@ impl Redis {
         format!("redis://:{}@127.0.0.1:{}", self.password, self.port)
     }
 
+    /// Where it listens, and will listen again.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Starts it again on the same files and port after [`Redis::stop`] or [`Redis::kill`]; does nothing while it runs.
     pub fn start_again(&mut self) -> Result<()> {
         if self.process.as_mut().is_some_and(|process| !process.has_ended()) {

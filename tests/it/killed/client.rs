@@ -34,6 +34,7 @@ pub(crate) struct Ask {
     pub(crate) token: Option<String>,
     pub(crate) key: Option<String>,
     pub(crate) tag: Option<String>,
+    pub(crate) signature: Option<&'static str>,
     pub(crate) body: Body,
 }
 
@@ -62,7 +63,7 @@ impl Ask {
     }
 
     pub(crate) fn new(method: Method, path: impl Into<String>, body: Body) -> Self {
-        Self { method, path: path.into(), token: None, key: None, tag: None, body }
+        Self { method, path: path.into(), token: None, key: None, tag: None, signature: None, body }
     }
 
     pub(crate) fn by(mut self, token: &str) -> Self {
@@ -73,6 +74,12 @@ impl Ask {
     /// Under a key of the caller's: sent twice, it happens once.
     pub(crate) fn once(mut self, key: impl Into<String>) -> Self {
         self.key = Some(key.into());
+        self
+    }
+
+    /// With what stands where the gateway signs.
+    pub(crate) fn signed(mut self, signature: &'static str) -> Self {
+        self.signature = Some(signature);
         self
     }
 
@@ -153,6 +160,9 @@ impl Client {
         }
         if let Some(tag) = &ask.tag {
             request = request.header("if-match", tag);
+        }
+        if let Some(signature) = ask.signature {
+            request = request.header("sandbox-signature", signature);
         }
         let request = match &ask.body {
             Body::Nothing => request,

@@ -52,6 +52,9 @@ impl Stage {
     }
 
     async fn slot(&self, slot: &Slot) -> Result<()> {
+        if slot.n.is_multiple_of(7) {
+            self.forge(slot).await.context("send a forged message")?;
+        }
         let tries = slot.rivals.iter().zip(1..).map(|(rival, who)| self.book(slot, rival, who));
         let made = join_all(tries).await.into_iter().collect::<Result<Vec<_>>>()?;
         // More than one of them may have got it only under a planted bug; then both stories go on.
@@ -59,6 +62,21 @@ impl Stage {
             made.into_iter().zip(&slot.rivals).zip(1..).filter_map(|((made, rival), who)| Some((made?, rival, who)));
         let stories = made.map(|(booking, rival, who)| self.story(slot, (booking, rival), who));
         try_join_all(stories).await.with_context(|| format!("tell the story of slot {}", slot.n))?;
+        Ok(())
+    }
+
+    /// Somebody who is not the gateway says that a payment was made.
+    async fn forge(&self, slot: &Slot) -> Result<()> {
+        let message = format!("evt_forged_{}", slot.n);
+        let body = json!({
+            "id": message, "kind": "intent.captured", "intent": format!("pi_forged_{}", slot.n),
+            "created": "2026-01-01T00:00:00Z",
+        });
+        let ask = Ask::post("/webhooks/sandbox", body).signed("t=1767225600,v1=00");
+        let reply = self.client.patient().ask(&mut self.dice(slot, 98), &ask).await?;
+        if reply.is_success() {
+            self.record.heard().believed.push(format!("{message} was believed: {}", reply.status));
+        }
         Ok(())
     }
 

@@ -1,18 +1,22 @@
 //! An installation of the product as operators would make one: servers, a data folder, and processes that share them.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
+use harness::proxy::Proxy;
 use harness::servers::{Postgres, Redis};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
-use super::seat::{Role, Seat};
+use super::seat::{Role, Seat, Wires};
 
 /// The installation's name: the first part of every key that goes to the gateway.
 pub(crate) const NAME: &str = "killed";
+/// Where processes note which crash points they pass.
+const PASSAGES: &str = "passages";
 /// Short waits for the host, so that the clock can be moved past them step by step.
 const TIMERS: &str = "{ host_answer_hours = 2, guest_action_hours = 2 }";
 /// Between two looks for processes that ended by themselves.
@@ -22,13 +26,13 @@ const LOOK: Duration = Duration::from_millis(150);
 pub(crate) struct Installation {
     pub(crate) seats: Vec<Mutex<Seat>>,
     pub(crate) redis: Option<Mutex<Redis>>,
+    pub(crate) postgres: Option<Mutex<Postgres>>,
     /// The database's address; empty for the SQLite file in the data folder.
     pub(crate) database: String,
     /// Where clients reach it.
     pub(crate) sites: Vec<String>,
     pub(crate) data: PathBuf,
-    _postgres: Option<Postgres>,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Installation {
@@ -37,24 +41,31 @@ impl Installation {
         let (postgres, redis) = (Postgres::start()?, Redis::start()?);
         let roles =
             [("api 1", Role::Api), ("api 2", Role::Api), ("worker 1", Role::Worker), ("worker 2", Role::Worker)];
-        let mut shared = settings(faults);
-        shared.insert("INNKEEPER_DATABASE__URL".to_owned(), postgres.url());
-        shared.insert("INNKEEPER_REDIS__URL".to_owned(), redis.url());
-        let mut installation = Self::seated(&roles, shared)?;
+        let mut installation = Self::seated(&roles, faults)?;
+        for seat in &mut installation.seats {
+            // Each has wires of its own, so that one can be cut off while the others are not.
+            let wires = Wires { database: Proxy::to(postgres.port())?, redis: Proxy::to(redis.port())? };
+            let seat = seat.get_mut();
+            seat.set("INNKEEPER_DATABASE__URL", wires.database.instead_of(&postgres.url()));
+            seat.set("INNKEEPER_REDIS__URL", wires.redis.instead_of(&redis.url()));
+            seat.wires = Some(wires);
+        }
         installation.database = postgres.url();
         installation.redis = Some(Mutex::new(redis));
-        installation._postgres = Some(postgres);
+        installation.postgres = Some(Mutex::new(postgres));
         Ok(installation)
     }
 
     /// One process on SQLite.
     pub(crate) fn embedded(faults: &str) -> Result<Self> {
-        Self::seated(&[("up", Role::Up)], settings(faults))
+        Self::seated(&[("up", Role::Up)], faults)
     }
 
-    fn seated(roles: &[(&str, Role)], mut shared: BTreeMap<String, String>) -> Result<Self> {
+    fn seated(roles: &[(&str, Role)], faults: &str) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("innkeeper-killed-").tempdir()?;
         let data = folder.path().join("data");
+        let passages = folder.path().join(PASSAGES);
+        let mut shared = settings(&format!("{faults},passages:{}", passages.display()));
         shared.insert("INNKEEPER_INSTALLATION__DATA".to_owned(), data.display().to_string());
         let seat = |(name, role): &(&str, Role)| Seat::new(*name, *role, folder.path().to_path_buf(), &shared);
         let mut seats = roles.iter().map(seat).collect::<Result<Vec<Seat>>>()?;
@@ -62,7 +73,7 @@ impl Installation {
         // Letters, tokens and webhooks know one address, whichever process they meet there.
         seats.iter_mut().for_each(|seat| seat.set("INNKEEPER_IDENTITY__PUBLIC_URL", &sites[0]));
         let seats = seats.into_iter().map(Mutex::new).collect();
-        Ok(Self { seats, redis: None, database: String::new(), sites, data, _postgres: None, _folder: folder })
+        Ok(Self { seats, redis: None, postgres: None, database: String::new(), sites, data, folder })
     }
 
     /// Starts every process: the first one alone, because it makes the keys that all share.
@@ -95,6 +106,23 @@ impl Installation {
             well &= seat.lock().await.stop().await?;
         }
         Ok(well)
+    }
+
+    /// How often each crash point was passed by all processes together, at least: a count is written down when it has doubled.
+    pub(crate) fn passages(&self) -> BTreeMap<String, u64> {
+        let text = fs::read_to_string(self.folder.path().join(PASSAGES)).unwrap_or_default();
+        let mut most: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+        for line in text.lines() {
+            if let [process, point, count] = line.split(' ').collect::<Vec<_>>()[..] {
+                let (last, count) = (most.entry((process, point)).or_default(), count.parse().unwrap_or(0));
+                *last = count.max(*last);
+            }
+        }
+        let mut passages = BTreeMap::new();
+        for ((_, point), count) in most {
+            *passages.entry(point.to_owned()).or_default() += count;
+        }
+        passages
     }
 
     /// Where letters are written.

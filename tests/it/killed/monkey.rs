@@ -11,11 +11,17 @@ use rand::seq::SliceRandom;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use harness::proxy::{Lost, Road, Way};
+
 use super::installation::Installation;
 use super::seat::{Role, freeze, thaw};
 
 /// Longer than the rescue waits for a heartbeat, so that a frozen worker wakes up to find its work in other hands.
 const FROZEN: Duration = Duration::from_millis(12_500);
+/// Commits that one prank loses.
+const COMMITS: usize = 3;
+/// How long Postgres is away after a power cut.
+const WITHOUT_POSTGRES: Duration = Duration::from_millis(1_500);
 /// How long Redis is away.
 const WITHOUT_REDIS: Duration = Duration::from_secs(3);
 
@@ -24,8 +30,18 @@ const WITHOUT_REDIS: Duration = Duration::from_secs(3);
 enum Prank {
     Kill(Role),
     Freeze,
+    /// Asks a worker to end in good order, as a roll-out does.
+    Roll,
     EmptyRedis,
     StopRedis,
+    /// A power cut at the database.
+    KillPostgres,
+    /// The answers to some commits, or the commits themselves, are lost with their connections.
+    LoseCommits,
+    /// Every connection of a process to the database breaks.
+    Cut,
+    /// A worker hears nothing from the database any more, while everything that it says arrives, and Redis is there.
+    Deafen,
 }
 
 /// How often the monkey does what.
@@ -37,33 +53,62 @@ pub(crate) struct Chaos {
     pub(crate) freezes: usize,
     pub(crate) empty_redis: usize,
     pub(crate) stop_redis: usize,
+    pub(crate) rolls: usize,
+    pub(crate) kill_postgres: usize,
+    pub(crate) lose_commits: usize,
+    pub(crate) cuts: usize,
+    pub(crate) deafen: usize,
 }
 
 impl Chaos {
     /// What the suite does to two APIs and two workers.
     pub(crate) const SERVERS: Self =
-        Self { kill_workers: 12, kill_apis: 8, kill_all: 0, freezes: 1, empty_redis: 3, stop_redis: 1 };
+        Self { kill_workers: 12, kill_apis: 8, freezes: 1, empty_redis: 3, stop_redis: 1, ..Self::NONE };
+    /// What it does to what lies between them and their servers.
+    pub(crate) const WIRES: Self = Self { lose_commits: 12, cuts: 6, deafen: 1, kill_postgres: 2, ..Self::NONE };
     /// Nothing.
-    pub(crate) const NONE: Self =
-        Self { kill_workers: 0, kill_apis: 0, kill_all: 0, freezes: 0, empty_redis: 0, stop_redis: 0 };
+    pub(crate) const NONE: Self = Self {
+        kill_workers: 0,
+        kill_apis: 0,
+        kill_all: 0,
+        freezes: 0,
+        empty_redis: 0,
+        stop_redis: 0,
+        rolls: 0,
+        kill_postgres: 0,
+        lose_commits: 0,
+        cuts: 0,
+        deafen: 0,
+    };
 
     /// The one process, so many times.
     pub(crate) const fn embedded(kills: usize) -> Self {
         Self { kill_all: kills, ..Self::NONE }
     }
 
+    /// Whether a process stands still for a while, or believes that the others do.
+    pub(crate) const fn stands_still(self) -> bool {
+        self.freezes + self.deafen > 0
+    }
+
     fn pranks(self, dice: &mut StdRng) -> Vec<Prank> {
-        let Self { kill_workers, kill_apis, kill_all, freezes, empty_redis, stop_redis } = self;
+        let Self { kill_workers, kill_apis, kill_all, freezes, empty_redis, stop_redis, .. } = self;
+        let Self { rolls, kill_postgres, lose_commits, cuts, deafen, .. } = self;
         let of = |prank: Prank, times: usize| std::iter::repeat_n(prank, times);
         let mut pranks: Vec<Prank> = of(Prank::Kill(Role::Worker), kill_workers)
             .chain(of(Prank::Kill(Role::Api), kill_apis))
             .chain(of(Prank::Kill(Role::Up), kill_all))
             .chain(of(Prank::EmptyRedis, empty_redis))
             .chain(of(Prank::StopRedis, stop_redis))
+            .chain(of(Prank::Roll, rolls))
+            .chain(of(Prank::KillPostgres, kill_postgres))
+            .chain(of(Prank::LoseCommits, lose_commits))
+            .chain(of(Prank::Cut, cuts))
             .collect();
         pranks.shuffle(dice);
         // Early, while there is much in hand.
-        (0..freezes).for_each(|n| pranks.insert((2 + 4 * n).min(pranks.len()), Prank::Freeze));
+        let long = of(Prank::Freeze, freezes).chain(of(Prank::Deafen, deafen));
+        long.enumerate().for_each(|(n, prank)| pranks.insert((2 + 4 * n).min(pranks.len()), prank));
         pranks
     }
 }
@@ -74,6 +119,8 @@ pub(crate) struct Deeds {
     pub(crate) kills: AtomicUsize,
     pub(crate) freezes: AtomicUsize,
     pub(crate) redis: AtomicUsize,
+    pub(crate) postgres: AtomicUsize,
+    pub(crate) wires: AtomicUsize,
 }
 
 /// Plays all its pranks, and returns when everything runs again.
@@ -89,12 +136,25 @@ pub(crate) async fn monkey(house: Arc<Installation>, chaos: Chaos, mut dice: Std
             Prank::Freeze => {
                 freezes.spawn(freezing(Arc::clone(&house), dice.random_range(0..8), Arc::clone(&deeds)));
             }
+            Prank::Deafen => {
+                freezes.spawn(deafening(Arc::clone(&house), dice.random_range(0..8), Arc::clone(&deeds)));
+            }
+            Prank::Roll => roll(&house, &mut dice, &deeds).await?,
+            Prank::KillPostgres => kill_postgres(&house, &deeds).await?,
+            Prank::LoseCommits => lose_commits(&house, &mut dice, &deeds).await,
+            Prank::Cut => cut(&house, &mut dice, &deeds).await,
             Prank::EmptyRedis => empty_redis(&house, &deeds).await?,
-            Prank::StopRedis => stop_redis(&house, &deeds).await?,
+            Prank::StopRedis => stop_redis(&house, &mut dice, &deeds).await?,
         }
     }
     while let Some(freeze) = freezes.join_next().await {
         freeze??;
+    }
+    for seat in &house.seats {
+        if let Some(wires) = &seat.lock().await.wires {
+            wires.database.heal();
+            wires.redis.heal();
+        }
     }
     Ok(())
 }
@@ -118,6 +178,67 @@ async fn kill(house: &Installation, role: Role, dice: &mut StdRng, deeds: &Deeds
         }
         return seat.start();
     }
+    Ok(())
+}
+
+/// Ends a worker in good order and starts another in its seat.
+async fn roll(house: &Installation, dice: &mut StdRng, deeds: &Deeds) -> Result<()> {
+    for n in in_any_order(house.seats.len(), dice) {
+        let Ok(mut seat) = house.seats[n].try_lock() else { continue };
+        if seat.role == Role::Worker {
+            seat.serves().await?;
+            anyhow::ensure!(seat.stop().await?, "{} did not end in good order", seat.name);
+            deeds.kills.fetch_add(1, Relaxed);
+            return seat.start();
+        }
+    }
+    Ok(())
+}
+
+async fn kill_postgres(house: &Installation, deeds: &Deeds) -> Result<()> {
+    if let Some(postgres) = &house.postgres {
+        let mut postgres = postgres.lock().await;
+        tokio::task::block_in_place(|| postgres.kill());
+        sleep(WITHOUT_POSTGRES).await;
+        tokio::task::block_in_place(|| postgres.start_again())?;
+        deeds.postgres.fetch_add(1, Relaxed);
+    }
+    Ok(())
+}
+
+/// Both kinds of loss look the same to the one who asked, and must end the same.
+async fn lose_commits(house: &Installation, dice: &mut StdRng, deeds: &Deeds) {
+    let (n, lost) = (dice.random_range(0..house.seats.len()), dice.random_ratio(1, 3));
+    let lost = if lost { Lost::Question } else { Lost::Answer };
+    if let Some(wires) = &house.seats[n].lock().await.wires {
+        wires.database.lose_commits(lost, COMMITS);
+        deeds.wires.fetch_add(1, Relaxed);
+    }
+}
+
+async fn cut(house: &Installation, dice: &mut StdRng, deeds: &Deeds) {
+    let n = dice.random_range(0..house.seats.len());
+    if let Some(wires) = &house.seats[n].lock().await.wires {
+        wires.database.cut();
+        deeds.wires.fetch_add(1, Relaxed);
+    }
+}
+
+/// Longer than the rescue waits: what the deaf one believes to hold is in other hands when it hears again.
+async fn deafening(house: Arc<Installation>, which: usize, deeds: Arc<Deeds>) -> Result<()> {
+    let mut workers = vec![];
+    for seat in &house.seats {
+        if seat.lock().await.role == Role::Worker {
+            workers.push(seat);
+        }
+    }
+    // Held, so that nobody else is sent to kill it meanwhile.
+    let seat = workers[which % workers.len()].lock().await;
+    let Some(wires) = &seat.wires else { return Ok(()) };
+    wires.database.road(Way::Down, Road { closed: true, ..Road::default() });
+    sleep(FROZEN).await;
+    wires.database.heal();
+    deeds.wires.fetch_add(1, Relaxed);
     Ok(())
 }
 
@@ -146,10 +267,11 @@ async fn empty_redis(house: &Installation, deeds: &Deeds) -> Result<()> {
     Ok(())
 }
 
-async fn stop_redis(house: &Installation, deeds: &Deeds) -> Result<()> {
+async fn stop_redis(house: &Installation, dice: &mut StdRng, deeds: &Deeds) -> Result<()> {
     if let Some(redis) = &house.redis {
         let mut redis = redis.lock().await;
-        tokio::task::block_in_place(|| redis.stop());
+        let killed = dice.random_bool(0.5);
+        tokio::task::block_in_place(|| if killed { redis.kill() } else { redis.stop() });
         sleep(WITHOUT_REDIS).await;
         tokio::task::block_in_place(|| redis.start_again())?;
         deeds.redis.fetch_add(1, Relaxed);

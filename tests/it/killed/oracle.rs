@@ -2,18 +2,21 @@
 
 mod gateway;
 mod history;
+mod invariants;
 mod letters;
 mod money;
 mod nights;
 mod promises;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use anyhow::Result;
+use invariants::INVARIANTS;
 
 use super::installation::Installation;
 use super::record::Heard;
-use super::witness::Witness;
+use super::witness::{MISHAP, Witness};
 
 /// What sort of thing is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +45,35 @@ pub(crate) enum Wrong {
     Restless,
     /// A process said that somebody must act.
     Alarm,
+    /// A message that the gateway did not sign was believed.
+    Forged,
+    /// A transaction stayed open while nobody worked in it.
+    Open,
+}
+
+impl Wrong {
+    /// All of them.
+    pub(crate) const ALL: [Self; 14] = [
+        Self::Promise,
+        Self::Ending,
+        Self::Nights,
+        Self::Twice,
+        Self::Unasked,
+        Self::Money,
+        Self::Ledger,
+        Self::Letters,
+        Self::History,
+        Self::Unexpected,
+        Self::Restless,
+        Self::Alarm,
+        Self::Forged,
+        Self::Open,
+    ];
+
+    /// What should have been so.
+    fn invariants(self) -> impl Iterator<Item = &'static str> {
+        INVARIANTS.iter().filter(move |invariant| invariant.otherwise == self).map(|invariant| invariant.says)
+    }
 }
 
 /// One thing that is wrong.
@@ -78,6 +110,10 @@ impl fmt::Display for Findings {
         for Finding { wrong, what } in self.0.iter().take(MOST) {
             writeln!(f, "  {wrong:?}: {what}")?;
         }
+        let broken: BTreeSet<Wrong> = self.0.iter().map(|finding| finding.wrong).collect();
+        for says in broken.into_iter().flat_map(Wrong::invariants) {
+            writeln!(f, "  it should be so: {says}")?;
+        }
         match self.0.len().checked_sub(MOST) {
             Some(more) if more > 0 => writeln!(f, "  and {more} more"),
             _ => Ok(()),
@@ -112,9 +148,11 @@ async fn alarms(house: &Installation, findings: &mut Findings) {
     }
 }
 
-/// apalis calls it an error when Redis is away; the product starts that part again and only warns.
+/// apalis calls it an error when Redis is away; the product starts that part again and only warns. A mishap is called one rightly, and
+/// was ours.
 fn is_alarm(line: &serde_json::Value) -> bool {
     let theirs = line["target"].as_str().is_some_and(|target| target.starts_with("apalis"));
     let panicked = line.as_str().is_some_and(|line| line.contains("panicked"));
-    panicked || (line["level"] == "ERROR" && !theirs)
+    let ours = line["error"].as_str().is_some_and(|error| error.contains(MISHAP));
+    panicked || (line["level"] == "ERROR" && !theirs && !ours)
 }

@@ -16,7 +16,7 @@ const SEEDS: [u64; 3] = [101, 102, 103];
 fn must_find(wrong: Wrong, play: Play) {
     let mut told = String::new();
     for seed in SEEDS {
-        let Outcome { findings, figures } = Play { seed, ..play }.run();
+        let Outcome { findings, figures, .. } = Play { seed, ..play }.run();
         println!("{figures}: {} findings\n{findings}", findings.0.len());
         if findings.has(wrong) {
             return;
@@ -67,6 +67,23 @@ fn an_effect_before_its_commit_is_found() {
 fn a_sweeper_that_never_sweeps_is_found() {
     let chaos = Chaos { kill_workers: 6, ..Chaos::NONE };
     must_find(Wrong::Restless, Play { rest: Duration::from_secs(25), ..small("sweeper_off", chaos) });
+}
+
+/// Work is struck off before it is done: whoever dies in between takes it along, and the process waits for an answer for ever.
+#[test]
+fn work_that_is_done_before_it_is_done_is_found() {
+    let faults = "ack_before_work,crash:after_perform:40";
+    must_find(Wrong::Ending, Play { brief: false, ..small(faults, Chaos::NONE) });
+}
+
+#[test]
+fn a_message_that_nobody_signed_is_found() {
+    must_find(Wrong::Forged, small("no_signature_check", Chaos::NONE));
+}
+
+#[test]
+fn a_transaction_across_a_call_to_the_outside_is_found() {
+    must_find(Wrong::Open, small("call_within_transaction", Chaos::NONE));
 }
 
 /// A frozen worker wakes up to find its work in other hands, and its answer is taken all the same: the same outcome stands twice in

@@ -1,5 +1,6 @@
 //! A play from beginning to end: build the town, let crowd and monkey loose, heal, let time pass, judge.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -19,12 +20,14 @@ use super::oracle::{Findings, Wrong, judge};
 use super::record::Record;
 use super::script::{self, Measure, Slot};
 use super::town::Town;
-use super::witness::Witness;
+use super::witness::{Longest, Witness};
 
 /// A little more than the host's time to answer.
 const SILENCE: u32 = 2 * 3600 + 600;
 /// How long work may take to come to rest, a rescue from a dead process included.
 const REST: Duration = Duration::from_secs(60);
+/// The longest that a transaction may stay open while nobody works in it.
+const OPEN: Duration = Duration::from_secs(5);
 /// The jumps of the clock at the end: past every check-out, and past the payouts that the last one brings.
 const JUMPS: [i64; 4] = [20, 20, 25, 2];
 
@@ -67,6 +70,13 @@ pub(crate) struct Outcome {
     pub(crate) findings: Findings,
     /// In a line, for whoever reads the test's output.
     pub(crate) figures: String,
+    /// How often each crash point was passed, and how often a process ended by itself.
+    pub(crate) passages: BTreeMap<String, u64>,
+    pub(crate) crashes: usize,
+    /// How many leases others had to free.
+    pub(crate) rescued: u64,
+    /// The age of the oldest heartbeat that still held a lease: how long the dead kept work from the living.
+    pub(crate) rescue: Duration,
 }
 
 impl Play {
@@ -82,11 +92,13 @@ impl Play {
         Self { seed, storage: Storage::Embedded, measure, chaos: Chaos::NONE, faults: "", rest: REST, brief: false }
     }
 
-    /// Plays it, and fails with all that the oracle finds.
-    pub(crate) fn must_be_clean(self) {
-        let Outcome { findings, figures } = self.run();
+    /// Plays it, and fails with all that the oracle finds; hands back how often each crash point was passed.
+    pub(crate) fn must_be_clean(self) -> Outcome {
+        let outcome = self.run();
+        let Outcome { findings, figures, .. } = &outcome;
         println!("{figures}");
         assert!(findings.0.is_empty(), "{figures}\nthe oracle finds {} things wrong:\n{findings}", findings.0.len());
+        outcome
     }
 
     /// Plays it.
@@ -120,20 +132,34 @@ impl Play {
             let findings = self.drama((&house, &witness), &stage, &deeds, &laps).await?;
             Ok::<_, anyhow::Error>((stage, findings))
         };
+        let longest = Mutex::new(Longest::default());
+        let watched = async {
+            // A process that stands still keeps open what it has opened, and is not to blame.
+            match self.storage {
+                Storage::Servers if !self.chaos.stands_still() => witness.watch(&longest).await,
+                Storage::Servers | Storage::Embedded => std::future::pending().await,
+            }
+        };
         let (stage, mut findings) = tokio::select! {
             played = played => played?,
+            () = watched => anyhow::bail!("the witness has gone"),
             tended = &mut tending => anyhow::bail!("a process cannot be started again: {tended:?}"),
         };
         tending.abort();
         let well = house.stop().await.context("end every process in good order")?;
         findings.expect(well, Wrong::Alarm, || "a process that was asked to stop ended with an error".to_owned());
+        let Longest { open, rescue } = *longest.lock().unwrap();
+        findings
+            .expect(open < OPEN, Wrong::Open, || format!("a transaction stood open for {open:?} with nobody in it"));
         // Work that never comes to rest has no end state to judge.
         if !findings.has(Wrong::Restless) {
             self.judge(&house, &witness, &stage, &mut findings).await.context("judge")?;
         }
         laps.over("judged");
         let figures = self.figures(&house, &stage, &deeds, &laps).await;
-        Ok(Outcome { findings, figures })
+        let (crashes, rescued) = crashed_and_rescued(&house).await;
+        let figures = format!("{figures}; a lease was held by the dead for at most {:.1} s", rescue.as_secs_f64());
+        Ok(Outcome { findings, figures, passages: house.passages(), crashes, rescued, rescue })
     }
 
     /// Longer than a rescue takes; a brief play has no time for those whom nobody rescues.
@@ -249,18 +275,11 @@ impl Play {
     }
 
     async fn figures(&self, house: &Installation, stage: &Stage, deeds: &Deeds, laps: &Laps) -> String {
-        let (mut crashes, mut rescued) = (0, 0);
-        for seat in &house.seats {
-            let seat = seat.lock().await;
-            crashes += seat.crashes;
-            let freed =
-                |line: &serde_json::Value| line["message"].as_str().is_some_and(|m| m.contains("freed the leases"));
-            rescued += seat.said().filter(freed).filter_map(|line| line["count"].as_u64()).sum::<u64>();
-        }
+        let (crashes, rescued) = crashed_and_rescued(house).await;
         let heard = stage.record.heard();
         format!(
             "seed {} on {:?} with {:?}: {} bookings, {} refused, {} commands, {} photographs; {} kills, {crashes} crashes, {} freezes, Redis \
-             disturbed {} times; {rescued} leases rescued; {}",
+             disturbed {} times, Postgres {} times, wires {} times; {rescued} leases rescued; {}",
             self.seed,
             self.storage,
             self.faults,
@@ -271,7 +290,21 @@ impl Play {
             deeds.kills.load(Relaxed),
             deeds.freezes.load(Relaxed),
             deeds.redis.load(Relaxed),
+            deeds.postgres.load(Relaxed),
+            deeds.wires.load(Relaxed),
             laps.said.lock().unwrap().join(", "),
         )
     }
+}
+
+/// How many processes ended by themselves, and how many leases were freed for those who were gone.
+async fn crashed_and_rescued(house: &Installation) -> (usize, u64) {
+    let (mut crashes, mut rescued) = (0, 0);
+    for seat in &house.seats {
+        let seat = seat.lock().await;
+        crashes += seat.crashes;
+        let freed = |line: &serde_json::Value| line["message"].as_str().is_some_and(|m| m.contains("freed the leases"));
+        rescued += seat.said().filter(freed).filter_map(|line| line["count"].as_u64()).sum::<u64>();
+    }
+    (crashes, rescued)
 }

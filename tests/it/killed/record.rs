@@ -30,6 +30,8 @@ pub(crate) struct Heard {
     pub(crate) refused: usize,
     pub(crate) done: BTreeSet<(BookingId, Done)>,
     pub(crate) photos: BTreeSet<ImageId>,
+    /// Forged messages that were answered as if they were the gateway's.
+    pub(crate) believed: Vec<String>,
     /// Two answers to one key that name different bookings, and the like.
     pub(crate) contradictions: Vec<String>,
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use harness::program::{Log, Program, Running};
+use harness::proxy::Proxy;
 use harness::servers::send_signal;
 use serde_json::Value;
 
@@ -34,12 +35,20 @@ impl Role {
     }
 }
 
+/// A process's own ways to its servers.
+pub(crate) struct Wires {
+    pub(crate) database: Proxy,
+    pub(crate) redis: Proxy,
+}
+
 /// One process's place in the installation.
 pub(crate) struct Seat {
     pub(crate) name: String,
     pub(crate) role: Role,
     /// Where its API is reached, if it has one.
     pub(crate) site: String,
+    /// What lies between it and its servers, where there are some.
+    pub(crate) wires: Option<Wires>,
     environment: BTreeMap<String, String>,
     folder: PathBuf,
     running: Option<Running>,
@@ -60,7 +69,8 @@ impl Seat {
         environment.insert("INNKEEPER_API__LISTEN".to_owned(), listen.clone());
         environment.insert("INNKEEPER_API__METRICS_LISTEN".to_owned(), metrics);
         let site = format!("http://{listen}");
-        Ok(Self { name: name.into(), role, site, environment, folder, running: None, logs: vec![], crashes: 0 })
+        let (name, logs) = (name.into(), vec![]);
+        Ok(Self { name, role, site, wires: None, environment, folder, running: None, logs, crashes: 0 })
     }
 
     /// Sets one more variable, before the first start.

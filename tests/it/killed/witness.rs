@@ -1,11 +1,12 @@
 //! The witness looks at the installation from beside it: its database, its files, its clock. It never works.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use chrono::TimeDelta;
-use engine::{Databases, Engine, Mirror, Pools, Settings, Timestamp};
+use engine::{Databases, Engine, Mirror, Origin, Pools, Settings, Timestamp};
+use harness::wait;
 use integrations::images::Limits;
 use integrations::mail::FolderMailer;
 use integrations::objects::LocalObjects;
@@ -19,8 +20,21 @@ use super::installation::{Installation, NAME};
 
 /// How long nothing may happen before we call it rest: longer than the gateway waits between two deliveries of its messages.
 const REST: Duration = Duration::from_millis(1_200);
+/// What work says that was spoiled on purpose.
+pub(crate) const MISHAP: &str = "a mishap that was planted";
+/// How long the database may be away.
+const BACK: Duration = Duration::from_secs(30);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// What lasted longest.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Longest {
+    /// A transaction in which nobody worked.
+    pub(crate) open: Duration,
+    /// A heartbeat that had grown old while its process still held a lease.
+    pub(crate) rescue: Duration,
+}
 
 /// Everything that can be seen without asking a process.
 pub(crate) struct Witness {
@@ -64,7 +78,7 @@ impl Witness {
 
     /// The business clock.
     pub(crate) async fn now(&self) -> Result<Timestamp> {
-        Ok(self.engine.now().await?)
+        wait::until(BACK, "the database is back", || async { self.engine.now().await.ok() }).await
     }
 
     /// Whether everything that is due is done, and stays so for a moment, within this time.
@@ -72,7 +86,9 @@ impl Witness {
         let began = Instant::now();
         let mut quiet = Instant::now();
         while quiet.elapsed() < REST {
-            if self.engine.busy().await? {
+            self.mend_mishaps().await;
+            // A database that is away may have anything to do.
+            if self.engine.busy().await.unwrap_or(true) {
                 quiet = Instant::now();
             }
             if began.elapsed() > limit {
@@ -81,6 +97,41 @@ impl Witness {
             tokio::time::sleep(LOOK).await;
         }
         Ok(true)
+    }
+
+    /// Does what an operator does after a release that spoiled turns is mended: has the parked work tried again. Nothing else that is
+    /// parked is touched.
+    async fn mend_mishaps(&self) {
+        for work in self.engine.parked().await.unwrap_or_default() {
+            if work.last_error.as_deref().is_some_and(|error| error.contains(MISHAP)) {
+                let _ = self.engine.retry(work.work, Origin::actor("the operator")).await;
+            }
+        }
+    }
+
+    /// Looks for ever, and writes down the longest that somebody kept open or held what he should not.
+    pub(crate) async fn watch(&self, longest: &Mutex<Longest>) {
+        // What nobody can see because the database is away is seen a moment later.
+        let seconds = async |sql: &str| {
+            let rows = self.rows(sql).await.unwrap_or_default();
+            let seconds = rows.first().and_then(|row| row.try_get_by_index(0).ok()).unwrap_or(0.0);
+            Duration::try_from_secs_f64(seconds).unwrap_or_default()
+        };
+        let open = "select coalesce(max(extract(epoch from clock_timestamp() - state_change)), 0)::float8
+            from pg_stat_activity where application_name like 'innkeeper%' and state like 'idle in transaction%'";
+        let held = format!(
+            "select coalesce(max(extract(epoch from clock_timestamp()) - beat_at / 1000000.0), 0)::float8 from workflow_process p
+             where exists (select 1 from workflow_work w where w.holder = p.id and w.not_before = {})",
+            engine::schema::LEASED
+        );
+        loop {
+            let (open, rescue) = (seconds(open).await, seconds(&held).await);
+            {
+                let mut longest = longest.lock().unwrap_or_else(PoisonError::into_inner);
+                *longest = Longest { open: open.max(longest.open), rescue: rescue.max(longest.rescue) };
+            }
+            tokio::time::sleep(LOOK * 5).await;
+        }
     }
 
     /// Lets the clock jump, as it does for an installation that stood still: what was due meanwhile is all due at once.

@@ -36,6 +36,9 @@ pub(crate) async fn kept(witness: &Witness, heard: &Heard, findings: &mut Findin
         let phase = phases.get(id).map_or("nothing", String::as_str);
         findings.expect(follows(*done, phase), Wrong::Promise, || format!("{id} was {done:?} and ended as {phase}"));
     }
+    for forgery in &heard.believed {
+        findings.add(Wrong::Forged, forgery.clone());
+    }
     for contradiction in &heard.contradictions {
         findings.add(Wrong::Promise, contradiction.clone());
     }
