@@ -53,7 +53,7 @@ pub async fn advance(app: &App, target: Timestamp, place: &'static str) -> Resul
     let app = app.clone();
     let moved = engine::detached(async move { app.engine.advance_to(target, settling).await }).await;
     moved.map_err(|error| match error {
-        ClockError::Storage(error) => Error::Storage(error),
+        ClockError::Storage(error) => error.into(),
         ClockError::Restless { .. } => Error::Busy("moving the clock: work does not come to rest"),
     })
 }

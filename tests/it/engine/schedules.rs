@@ -6,7 +6,7 @@ use chrono_tz::{Europe::Paris, Tz};
 use engine::{CatchUp, Engine, Fire, Registry, Schedule, ScheduleError, Settings, Settling, Timestamp, Tx};
 use futures::FutureExt;
 use harness::{TestDatabase, on_both};
-use sea_orm::{ConnectionTrait, DbErr, Statement};
+use sea_orm::{ConnectionTrait, DbErr, RuntimeErr, Statement};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::oneshot;
@@ -182,6 +182,27 @@ async fn a_failure_keeps_nothing_and_is_tried_again(db: TestDatabase) {
     assert_eq!(engine.schedules().await.unwrap()[0].failing, None);
 }
 
+async fn a_database_that_goes_away_is_no_failure_of_the_schedule(db: TestDatabase) {
+    let tries = Arc::new(AtomicUsize::new(0));
+    let fire: Fire = Arc::new(move |tx, at| {
+        let first = tries.fetch_add(1, Ordering::SeqCst) == 0;
+        async move {
+            strike(tx, "cut", at).await?;
+            let gone = || DbErr::Conn(RuntimeErr::Internal("connection reset by peer".to_owned()));
+            if first { Err(gone().into()) } else { Ok(()) }
+        }
+        .boxed()
+    });
+    let engine = tower(&db, 1, [Schedule::parse("cut", HOURLY, Tz::UTC, fire).unwrap()]).await;
+    sleep_until(&db, &engine, half_past(8)).await;
+    engine.fire_ticks().await.unwrap();
+    sleep_until(&db, &engine, half_past(9)).await;
+    assert!(matches!(engine.fire_ticks().await, Err(DbErr::Conn(_))));
+    assert_eq!(engine.schedules().await.unwrap()[0].failing, None);
+    assert_eq!(engine.fire_ticks().await.unwrap(), 1, "at once, without a pause for the failure");
+    assert_eq!(struck(&db, "cut").await, ["05-01T09:00"]);
+}
+
 async fn another_process_fires_what_a_killed_one_had_begun(db: TestDatabase) {
     let survivor = tower(&db, 2, [bell("hours", HOURLY, CatchUp::Once)]).await;
     sleep_until(&db, &survivor, half_past(8)).await;
@@ -226,6 +247,7 @@ on_both!(
     a_paused_schedule_is_silent_and_makes_up_by_its_policy,
     a_run_by_hand_is_a_tick_of_its_own,
     a_failure_keeps_nothing_and_is_tried_again,
+    a_database_that_goes_away_is_no_failure_of_the_schedule,
     another_process_fires_what_a_killed_one_had_begun,
     a_tick_that_is_a_little_late_is_not_a_missed_one,
 );

@@ -203,7 +203,7 @@ fn booked_already(taken: &Taken) -> Error {
 fn raced(error: sea_orm::DbErr) -> Error {
     match classify(&error) {
         Class::Taken => Error::Taken(engine::Conflict::over("nights", "one of the nights was booked this moment")),
-        _ => Error::Storage(error),
+        _ => error.into(),
     }
 }
 

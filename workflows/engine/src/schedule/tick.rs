@@ -1,6 +1,7 @@
 //! Firing: what is due, who fires it, and what a failure means.
 
 use super::{Fire, Schedule};
+use crate::databases::{Trouble, trouble};
 use crate::engine::Engine;
 use crate::storage::{instant, names, real_clock, statement};
 use crate::{Timestamp, TurnError, faults};
@@ -36,7 +37,8 @@ struct Standing {
 impl Engine {
     /// Fires every schedule that is due; an instant that another process fired is passed over. Returns how many fired here.
     ///
-    /// A schedule whose work fails is tried again at a later call, after a pause that grows to a minute; its later instants wait.
+    /// A schedule whose work fails is tried again at a later call, after a pause that grows to a minute; its later instants wait. That
+    /// the database went away meanwhile is no failure of the schedule's.
     ///
     /// # Errors
     /// When the database fails.
@@ -65,6 +67,8 @@ impl Engine {
             let (engine, mine, at) = (self.clone(), schedule.clone(), *instant);
             match crate::detached(async move { engine.tick(&mine, at, None).await }).await {
                 Ok(first) => fired += usize::from(first),
+                // Nothing is wrong with the schedule: the next call fires it.
+                Err(TurnError::Storage(error)) if trouble(&error) == Trouble::Passing => return Err(error),
                 Err(error) => {
                     tracing::error!(schedule = schedule.name, instant = %instant, error = %error, "a schedule's tick failed; it is tried again");
                     self.note_failure(schedule.name, &error.to_string()).await?;
