@@ -33,6 +33,17 @@ async fn a_rotation_signs_nobody_out(db: TestDatabase) {
     assert_eq!(neighbour.get("/profile", Some(&tokens[0])).await.code(), "token_invalid");
 }
 
+/// What nobody sees until an installation's first two people come through two processes at once.
+async fn processes_that_start_together_believe_each_other(db: TestDatabase) {
+    let house = TestApp::open(db).await;
+    let mut doors = vec![];
+    for process in 2..6 {
+        doors.push(house.beside(process).await);
+    }
+    let known = futures::future::join_all(doors.iter().map(keys)).await;
+    assert!(known.iter().all(|keys| *keys == known[0] && keys.len() == 1), "{known:?}");
+}
+
 async fn probes_and_the_reference_answer(db: TestDatabase) {
     let house = TestApp::open(db).await;
     assert_eq!(house.get("/livez", None).await.body["status"], "alive");
@@ -49,4 +60,8 @@ async fn probes_and_the_reference_answer(db: TestDatabase) {
     assert!(docs.text().await.unwrap().contains("/verify-email/resend"));
 }
 
-on_both!(a_rotation_signs_nobody_out, probes_and_the_reference_answer);
+on_both!(
+    a_rotation_signs_nobody_out,
+    processes_that_start_together_believe_each_other,
+    probes_and_the_reference_answer
+);

@@ -46,9 +46,7 @@ impl Ring {
         let root = &app.identity.root;
         let mut keys = Keys::open(root, &sessions::keys(app.reader()).await?);
         if keys.signing(now).is_none() {
-            let row = SigningKey::make(root, now);
-            add(app, row.clone()).await?;
-            keys = Keys::open(root, &[row]);
+            keys = Keys::open(root, &with_a_first_one(app).await?);
         }
         let keys = Arc::new(keys);
         let cached = Cached { read_at: now, keys: Arc::clone(&keys) };
@@ -81,12 +79,21 @@ impl Ring {
     }
 }
 
-async fn add(app: &App, row: sessions::SigningKey) -> Result<(), Error> {
+/// Makes the key that signs while there is no other. Processes that start together agree on one: else each would refuse what the others
+/// sign until it looks again.
+async fn with_a_first_one(app: &App) -> Result<Vec<sessions::SigningKey>, Error> {
     let app = app.clone();
     engine::detached(async move {
+        let (root, now) = (&app.identity.root, app.wall());
         let tx = app.engine.begin().await?;
-        sessions::add_key(&*tx, &row).await?;
-        Ok(tx.commit().await?)
+        let mut rows = sessions::keys_in_turn(&*tx).await?;
+        if Keys::open(root, &rows).signing(now).is_none() {
+            let row = SigningKey::make(root, now);
+            sessions::add_key(&*tx, &row).await?;
+            rows.push(row);
+        }
+        tx.commit().await?;
+        Ok(rows)
     })
     .await
 }

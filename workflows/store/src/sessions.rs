@@ -6,7 +6,9 @@
 use domain::{SessionId, Timestamp, UserId};
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, Select};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, QueryFilter, QueryOrder, Select,
+};
 
 use crate::entity::{session, signing_key, user_account};
 use crate::error::{Result, Unreadable};
@@ -276,6 +278,14 @@ pub async fn keys(conn: &impl ConnectionTrait) -> Result<Vec<SigningKey>> {
         .all(conn)
         .await?;
     rows.into_iter().map(|row| read_key(row).map_err(|why| why.of("signing_key"))).collect()
+}
+
+/// As [`keys`], by one transaction at a time: whoever makes the first key sees that nobody else has. SQLite has one writer anyway.
+pub async fn keys_in_turn(tx: &impl ConnectionTrait) -> Result<Vec<SigningKey>> {
+    if tx.get_database_backend() == DbBackend::Postgres {
+        tx.execute_unprepared("select pg_advisory_xact_lock(hashtextextended('signing_key', 1))").await?;
+    }
+    keys(tx).await
 }
 
 fn read_key(row: signing_key::Model) -> std::result::Result<SigningKey, Unreadable> {
