@@ -2,10 +2,9 @@
 
 use crate::config::Config;
 use anyhow::{Context, Result, anyhow, ensure};
-use engine::{Databases, Pools};
+use engine::Databases;
 use std::fs::DirBuilder;
 use std::os::unix::fs::DirBuilderExt;
-use std::time::Duration;
 
 /// The name of the embedded database in the data folder.
 pub(crate) const SQLITE_FILE: &str = "innkeeper.db";
@@ -15,17 +14,12 @@ pub(crate) const SQLITE_FILE: &str = "innkeeper.db";
 /// # Errors
 /// When the server or the folder cannot be reached.
 pub(crate) async fn databases(config: &Config) -> Result<Databases> {
-    let pools = Pools {
-        write: config.database.write_connections,
-        read: config.database.read_connections,
-        patience: Duration::from_secs(config.database.patience_seconds),
-    };
-    if config.embedded() {
+    let pools = config.database.pools();
+    let Some(url) = config.database.url() else {
         data_folder(config)?;
         let file = config.data(SQLITE_FILE);
         return Databases::sqlite(&file, pools).await.with_context(|| format!("open {}", file.display()));
-    }
-    let url = config.database_url();
+    };
     let connected = Databases::postgres(url, pools).await;
     connected.map_err(|error| without(url, &error)).context("connect to the PostgreSQL server of database.url")
 }

@@ -1,14 +1,13 @@
 //! The product put together: which database, which outside parties, which keys. Every role is made of the same parts.
 
-use crate::config::{Config, Security, Transport};
+use crate::config::Config;
 use crate::connect;
 use anyhow::{Context, Result};
 use engine::{Engine, Mirror, Settings, Settling};
 use integrations::images::Limits;
-use integrations::mail::{FolderMailer, SharedMailer, SmtpConfig, SmtpLogin, SmtpMailer, SmtpSecurity};
 use integrations::objects::LocalObjects;
 use integrations::payments::sandbox::{SandboxConfig, SandboxGateway};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -16,6 +15,7 @@ use worker::metrics::Metrics;
 use worker::{Chores, RedisBell, Wire};
 use workflows::identity::{Identity, KeyOfKeys};
 use workflows::market::Market;
+use workflows::parties::Parties;
 use workflows::sandbox::Sandbox;
 use workflows::{App, Parts, Ports, Reach};
 
@@ -52,7 +52,7 @@ impl Product {
         let (ports, objects) = ports(config, &key, &gateway)?;
         let metrics = Arc::new(Metrics::new(prometheus::default_registry()).context("register the metrics")?);
         let process = Uuid::from_u128(rand::random());
-        let wire = config.redis_url().map(|url| Wire::open(url, &config.installation.name, process)).transpose()?;
+        let wire = config.redis.wire(&config.installation.name, process)?;
 
         let reach = Reach {
             gateway: ports.gateway.clone(),
@@ -69,8 +69,7 @@ impl Product {
         };
         let chores = Chores::new();
         let registry = chores.scheduled(workflows::registry(reach)).keep(&config.retention)?;
-        let parties = config.parties.named().into_iter();
-        let registry = parties.fold(registry, |registry, (party, manners)| registry.limited(party, manners.limits()));
+        let registry = Parties::try_from(config.parties)?.limit(registry);
         let mut settings = Settings::new(&config.installation.name, process, role).rooms(rooms);
         settings.ring = wire.clone().map(|wire| Arc::new(RedisBell::new(wire)) as _);
         settings.observer = metrics.clone();
@@ -125,22 +124,7 @@ fn ports(config: &Config, key: &KeyOfKeys, gateway: &SandboxGateway) -> Result<(
     let objects =
         LocalObjects::open(&config.data("objects"), &format!("{}/{route}", config.identity.public_url), &uploads);
     let objects = Arc::new(objects.context("open the folder of objects")?);
-    let ports = Ports { gateway: Arc::new(gateway.clone()), mailer: mailer(config)?, objects: objects.clone() };
+    let mailer = config.mail.mailer(&config.data("mail")).context("open the folder of letters")?;
+    let ports = Ports { gateway: Arc::new(gateway.clone()), mailer, objects: objects.clone() };
     Ok((ports, objects))
-}
-
-fn mailer(config: &Config) -> Result<SharedMailer> {
-    let mail = &config.mail;
-    if mail.transport == Transport::Folder {
-        return Ok(Arc::new(FolderMailer::open(&config.data("mail")).context("open the folder of letters")?));
-    }
-    let login = (!mail.user.is_empty())
-        .then(|| SmtpLogin { user: mail.user.clone(), password: SecretString::from(mail.password.expose_secret()) });
-    let security = match mail.security {
-        Security::Tls => SmtpSecurity::Tls,
-        Security::Starttls => SmtpSecurity::StartTls,
-        Security::Plain => SmtpSecurity::Plain,
-    };
-    let (host, port) = (mail.host.clone(), mail.port);
-    Ok(Arc::new(SmtpMailer::new(SmtpConfig { host, port, security, login, timeout: Duration::from_secs(10) })))
 }

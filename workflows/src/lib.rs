@@ -20,6 +20,7 @@ pub mod letterbox;
 pub mod mail;
 pub mod market;
 pub mod operating;
+pub mod parties;
 pub mod payment;
 pub mod payout;
 #[cfg(test)]

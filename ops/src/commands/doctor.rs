@@ -1,9 +1,10 @@
 //! `innkeeper doctor`: looks at everything the product depends on, one line each, and says how to mend what fails.
 
-use crate::config::{Config, Transport};
+use crate::config::Config;
 use crate::connect;
 use anyhow::{Context, Result, bail};
 use engine::Databases;
+use integrations::mail::Transport;
 use sea_orm::ConnectionTrait;
 use std::path::Path;
 use std::process::ExitCode;
@@ -62,7 +63,7 @@ async fn truth(config: &Config) -> [Finding; 2] {
     if config.embedded() && !config.data(connect::SQLITE_FILE).exists() {
         return [(); 2].map(|()| Finding::Without("will be made at the first start".into()));
     }
-    let database = match reach(config.database_url()).await {
+    let database = match reach(config.database.url().unwrap_or_default()).await {
         Ok(()) => connect::databases(config).await,
         Err(error) => Err(error),
     };
@@ -115,11 +116,15 @@ async fn schema(database: Option<&Databases>) -> Finding {
 }
 
 async fn redis(config: &Config) -> Finding {
-    let Some(url) = config.redis_url() else {
-        return Finding::Without("not configured: processes find each other's work by asking the database".into());
+    let wire = match config.redis.wire(&config.installation.name, super::look::stranger()) {
+        Ok(None) => {
+            return Finding::Without("not configured: processes find each other's work by asking the database".into());
+        }
+        Ok(Some(wire)) => Ok(wire),
+        Err(error) => Err(error),
     };
     let look = async {
-        let wire = worker::Wire::open(url, &config.installation.name, super::look::stranger())?;
+        let wire = wire?;
         tokio::time::timeout(PATIENCE, wire.ping()).await.context("no answer in time")?.context("ask Redis")?;
         Ok("answers".to_owned())
     };

@@ -30,7 +30,7 @@ pub(super) fn source(config: &Config) -> String {
     if config.embedded() {
         return format!("SQLite {}", config.data(connect::SQLITE_FILE).display());
     }
-    let url = reqwest::Url::parse(config.database_url()).ok();
+    let url = config.database.url().and_then(|url| reqwest::Url::parse(url).ok());
     let place = url.map(|url| format!("{}{}", url.host_str().unwrap_or("local"), url.path()));
     format!("PostgreSQL {}", place.unwrap_or_default()).trim_end().to_owned()
 }

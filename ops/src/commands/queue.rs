@@ -8,7 +8,7 @@ use clap::Subcommand;
 use engine::{Depth, Target};
 use std::process::ExitCode;
 use std::time::Duration;
-use worker::{Chores, Wire};
+use worker::Chores;
 
 /// How long Redis may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -99,9 +99,9 @@ fn line(depth: &Depth) -> String {
 
 /// What waits in Redis, if that can be said: housekeeping only, nothing that anybody would miss.
 async fn plain_jobs(config: &Config) -> String {
-    let Some(url) = config.redis_url() else { return "(no Redis: housekeeping is done where it falls due)".to_owned() };
-    let wire = match Wire::open(url, &config.installation.name, stranger()) {
-        Ok(wire) => wire,
+    let wire = match config.redis.wire(&config.installation.name, stranger()) {
+        Ok(Some(wire)) => wire,
+        Ok(None) => return "(no Redis: housekeeping is done where it falls due)".to_owned(),
         Err(error) => return format!("(Redis: {error}; what waits is all in the database)"),
     };
     match tokio::time::timeout(PATIENCE, Chores::waiting(&wire)).await {

@@ -1,6 +1,7 @@
 //! Layering: each key remembers where its value came from.
 
 use super::Config;
+use super::sections::{FILES, SECRETS};
 use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -71,7 +72,8 @@ fn misread(text: &str, error: &toml::de::Error) -> anyhow::Error {
 
 /// The values that must never be repeated, as they stand in a table that may not even fit.
 fn secrets_of(table: &Table) -> Vec<String> {
-    let written = super::sections::SECRET_KEYS.iter().filter_map(|(section, key)| table.get(*section)?.get(*key));
+    let keys = SECRETS.iter().flat_map(|(section, keys)| keys.iter().map(move |key| (section, key)));
+    let written = keys.filter_map(|(section, key)| table.get(*section)?.get(*key));
     written.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).collect()
 }
 
@@ -127,10 +129,10 @@ fn ours(name: &str) -> Option<Path> {
     let key = key.to_lowercase().replace("__", ".");
     let (key, from_file) = key.strip_suffix("_file").map_or((key.as_str(), false), |stem| (stem, true));
     // A key may itself end so (`identity.key_file`): then it is the key, not a place to read it from.
-    let whole = format!("{key}_file");
-    let itself = from_file && super::sections::FILE_KEYS.contains(&whole.as_str());
+    let (section, whole) = (section.to_lowercase(), format!("{key}_file"));
+    let itself = from_file && FILES.iter().any(|(name, keys)| *name == section && keys.contains(&whole.as_str()));
     let (key, from_file) = if itself { (whole, false) } else { (key.to_owned(), from_file) };
-    Some(Path { section: section.to_lowercase(), key, from_file })
+    Some(Path { section, key, from_file })
 }
 
 fn set(table: &mut Table, path: &Path, name: &str, value: &str) -> Result<()> {

@@ -7,7 +7,7 @@ mod layers;
 mod sections;
 
 pub(crate) use layers::{Loaded, Origin};
-pub(crate) use sections::{Config, Security, Transport};
+pub(crate) use sections::Config;
 
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
 //! Every key is known, documented and traceable; secrets stay inside.
 
 use super::layers::{self, Origin};
-use super::sections::Config;
+use super::sections::{Config, SECRETS};
 use secrecy::SecretString;
 use std::collections::BTreeSet;
 use toml::{Table, Value};
@@ -65,22 +65,36 @@ fn a_secret_is_read_from_the_file_that_the_environment_names_and_never_shown() {
     std::fs::write(file.path(), "postgres://app:hunter2@db/innkeeper\n").unwrap();
     let name = file.path().to_str().unwrap();
     let loaded = from("", &[("INNKEEPER_DATABASE__URL_FILE", name)]).unwrap();
-    assert_eq!(loaded.config.database_url(), "postgres://app:hunter2@db/innkeeper");
+    assert_eq!(loaded.config.database.url(), Some("postgres://app:hunter2@db/innkeeper"));
     let shown = format!("{:?} {}", loaded.config, toml::to_string(&loaded.config).unwrap());
     assert!(!shown.contains("hunter2"), "{shown}");
 }
 
 #[test]
-fn a_party_is_limited_as_the_file_says_and_not_at_all_by_zero() {
-    let file = "[parties.gateway]\ncalls_per_second = 25\nburst = 5\nfailures = 3\nrest_seconds = 7";
-    let parties = from(file, &[]).unwrap().config.parties;
-    let limits = parties.gateway.limits();
-    assert_eq!(limits.rate, Some(engine::Rate { per_second: 25.0, burst: 5 }));
-    assert_eq!((limits.patience.failures, limits.patience.rest.as_secs()), (3, 7));
-    assert_eq!(parties.mail.limits(), engine::Limits::default(), "the defaults are the engine's own");
+fn a_section_that_cannot_be_is_refused_by_its_own_crate() {
     let checked = |file: &str| from(file, &[]).and_then(|loaded| loaded.config.check());
-    assert!(checked("[parties.mail]\ncalls_per_second = -1").unwrap_err().to_string().contains("parties.mail"));
-    assert!(checked("[parties.mail]\nburst = 0").is_err());
+    assert!(checked("[parties.mail]\ncalls_per_second = 2.5").is_ok());
+    let refused = checked("[parties.mail]\ncalls_per_second = -1").unwrap_err();
+    assert_eq!(format!("{refused:#}"), "parties.mail: calls_per_second is a number from 0 on, not -1");
+    assert!(checked("[market]\nhost_fee_bp = 10001").is_err());
+}
+
+/// A secret is a secret by its type: every one of them, whoever adds it, must be on its section's list.
+#[test]
+fn whatever_hides_its_value_is_listed_as_a_secret() {
+    let defaults = Table::try_from(Config::default()).unwrap();
+    let mut hidden = BTreeSet::new();
+    for place in keys(&defaults) {
+        let (section, key) = place.split_once('.').unwrap();
+        let mut table = defaults.clone();
+        table[section][key] = Value::String("probe".to_owned());
+        let Ok(config) = Config::deserialize_table(table) else { continue };
+        if Table::try_from(&config).unwrap()[section][key] != Value::String("probe".to_owned()) {
+            hidden.insert(place);
+        }
+    }
+    let listed = SECRETS.iter().flat_map(|(section, keys)| keys.iter().map(move |key| format!("{section}.{key}")));
+    assert_eq!(hidden, listed.collect());
 }
 
 #[test]

@@ -2,12 +2,13 @@
 
 mod process;
 
-use crate::config::{Config, Transport};
+use crate::config::Config;
 use crate::connect;
 use crate::product::Product;
 use anyhow::{Context, Result, bail};
 use api::Health;
 use fs4::fs_std::FileExt;
+use integrations::mail::Transport;
 use process::Process;
 use std::fs::File;
 use std::net::SocketAddr;

@@ -53,7 +53,7 @@ impl Process {
         self.health.drain();
         tokio::time::sleep(NOTICE).await;
         leaving.cancel();
-        if tokio::time::timeout(self.drain(), served).await.is_err() {
+        if tokio::time::timeout(self.config.worker.drain(), served).await.is_err() {
             tracing::warn!("requests were still running at the end of the drain");
         }
     }
@@ -68,15 +68,10 @@ impl Process {
         settings.chores = Some(self.product.chores.clone());
         settings.metrics = Some(self.product.metrics.clone());
         settings.alone = self.config.embedded();
-        settings.pace.poll = Duration::from_millis(self.config.worker.poll_ms);
-        settings.pace.drain = self.drain();
+        settings.pace = self.config.worker.pace();
         let ended = worker::run(self.product.engine.clone(), settings, self.stop.cancelled()).await;
         self.stop.cancel();
         ended.context("the worker")
-    }
-
-    fn drain(&self) -> Duration {
-        Duration::from_secs(self.config.worker.drain_seconds)
     }
 
     /// Measures, and says whether we do without Redis.

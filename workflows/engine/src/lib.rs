@@ -75,6 +75,7 @@ mod brake;
 mod census;
 mod claim;
 mod clock;
+pub mod config;
 mod databases;
 mod decide;
 mod engine;

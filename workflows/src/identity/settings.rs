@@ -46,6 +46,9 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The keys that name a file themselves, so that `…_FILE` in the environment is the key and not a file to read it from.
+    pub const FILES: &[&str] = &["key_file"];
+
     /// How long an access token counts.
     pub(crate) fn access(&self) -> TimeDelta {
         TimeDelta::minutes(self.access_minutes.clamp(1, 15).into())

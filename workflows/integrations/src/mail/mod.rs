@@ -6,6 +6,7 @@
 
 mod folder;
 mod message;
+mod settings;
 mod smtp;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use domain::Timestamp;
 use crate::Error;
 
 pub use folder::FolderMailer;
+pub use settings::{Settings, Transport};
 pub use smtp::{SmtpConfig, SmtpLogin, SmtpMailer, SmtpSecurity};
 
 /// Somebody who carries mail.
