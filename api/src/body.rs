@@ -13,8 +13,10 @@ use workflows::Flaw;
 
 use crate::problem::{Problem, catalogue};
 
+mod field;
 mod strict;
 
+pub(crate) use field::Field;
 pub(crate) use strict::Strict;
 
 /// What a JSON body may weigh: far more than any of ours, far less than what hurts.

@@ -60,9 +60,11 @@ impl Envelope {
 
     /// Puts the envelope around a router; nothing may stand outside it.
     pub(crate) fn around(self, router: axum::Router) -> axum::Router {
-        router
+        let surrounded = router
             .layer(tower_http::catch_panic::CatchPanicLayer::custom(panicked))
-            .layer(axum::middleware::from_fn_with_state(self, surround))
+            .layer(axum::middleware::from_fn_with_state(self, surround));
+        // A router adds `Allow` outside of its own layers.
+        axum::Router::new().fallback_service(surrounded).layer(axum::middleware::map_response(spaced))
     }
 
     async fn admit(&self, route: &str, request: Request, next: Next) -> Response {
@@ -163,6 +165,17 @@ async fn tagged(answer: Response, known: &etag::Known) -> Response {
     parts.headers.remove(header::CONTENT_TYPE);
     parts.headers.remove(header::CONTENT_LENGTH);
     Response::from_parts(parts, Body::empty())
+}
+
+/// The router joins methods by bare commas; here the list is written as everybody writes one (RFC 9110 §5.6.1).
+async fn spaced(mut answer: Response) -> Response {
+    if let Some(allow) = answer.headers_mut().get_mut(header::ALLOW) {
+        let methods = allow.to_str().map(|methods| HeaderValue::from_str(&methods.replace(',', ", ")));
+        if let Ok(Ok(methods)) = methods {
+            *allow = methods;
+        }
+    }
+    answer
 }
 
 fn dress(headers: &mut HeaderMap, request_id: &str) {

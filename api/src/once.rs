@@ -58,6 +58,15 @@ impl<T, R> Command<T, R> {
         let Self { body, key, route, hash: body_hash, rule: _ } = self;
         (body, Once { caller: caller.to_string(), route, key, body_hash })
     }
+
+    /// The same command, once its body is understood.
+    ///
+    /// # Errors
+    /// What is wrong with the body.
+    pub fn understood<U>(self, read: impl FnOnce(T) -> Result<U, Problem>) -> Result<Command<U, R>, Problem> {
+        let Self { body, key, route, hash, rule } = self;
+        Ok(Command { body: read(body)?, key, route, hash, rule })
+    }
 }
 
 impl<T: DeserializeOwned, R: KeyRule, S: Send + Sync> FromRequest<S> for Command<T, R> {

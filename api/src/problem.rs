@@ -13,6 +13,7 @@ use domain::{LineChange, Priced};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
+use workflows::identity::Throttled;
 use workflows::quoting::{PriceChange, Requoted};
 use workflows::{Error, Flaw, NotSignedIn, Refusal};
 
@@ -21,6 +22,9 @@ use crate::endpoints::{LineView, QuoteView};
 pub mod catalogue;
 
 use catalogue::Kind;
+
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// What the body of a problem is called.
 pub const CONTENT_TYPE: &str = "application/problem+json";
@@ -117,6 +121,15 @@ impl Problem {
         self
     }
 
+    /// Adds such a member where there is something to say.
+    #[must_use]
+    fn saying_if(self, name: &'static str, value: Option<String>) -> Self {
+        match value {
+            Some(value) => self.saying(name, value),
+            None => self,
+        }
+    }
+
     /// Adds how long to wait.
     #[must_use]
     pub fn after(mut self, wait: Duration) -> Self {
@@ -190,12 +203,10 @@ impl From<Error> for Problem {
             }
             Error::Refused(refusal) => Self::refusal(refusal, &catalogue::CONFLICT),
             Error::Taken(conflict) => Self::new(&catalogue::DATES_UNAVAILABLE).because(conflict.detail),
-            Error::DatesUnavailable { detail, hold_ends } => {
+            Error::DatesUnavailable { detail, hold_ends, own } => {
+                let until = hold_ends.map(|until| until.to_rfc3339_opts(SecondsFormat::AutoSi, true));
                 let problem = Self::new(&catalogue::DATES_UNAVAILABLE).because(detail);
-                match hold_ends.map(|until| until.to_rfc3339_opts(SecondsFormat::AutoSi, true)) {
-                    Some(until) => problem.saying("hold_expires_at", until),
-                    None => problem,
-                }
+                problem.saying_if("hold_expires_at", until).saying_if("booking_id", own.map(|own| own.to_string()))
             }
             Error::QuoteExpired(fresh) => Self::quote_expired(fresh.as_deref()),
             Error::PriceChanged(change) => Self::price_changed(&change),
@@ -206,7 +217,7 @@ impl From<Error> for Problem {
             Error::KeyMissing => Self::new(&catalogue::IDEMPOTENCY_KEY_MISSING),
             Error::KeyReused => Self::new(&catalogue::IDEMPOTENCY_KEY_REUSED),
             Error::KeyInFlight => Self::new(&catalogue::IDEMPOTENCY_IN_FLIGHT).after(Duration::from_secs(1)),
-            Error::Throttled(wait) => Self::new(&catalogue::TOO_MANY_TRIES).after(wait),
+            Error::Throttled(limit) => Self::throttled(limit),
             Error::Busy(what) => Self::new(&catalogue::BUSY).after(Duration::from_secs(1)).caused_by(what),
             Error::CutOff(source) => Self::new(&catalogue::CUT_OFF).after(Duration::from_secs(1)).caused_by(source),
             Error::Storage(source) => Self::new(&catalogue::INTERNAL).caused_by(source),
@@ -233,6 +244,18 @@ impl Problem {
             .saying("total", shown(&total))
             .saying("lines", shown(&lines))
             .saying("changes", changes)
+    }
+
+    /// With the limit that was reached (draft-ietf-httpapi-ratelimit-headers-10): a client sees what it may do, and when.
+    fn throttled(Throttled { limit, quota, window, wait }: Throttled) -> Self {
+        let (window, reset) = (whole_seconds(window), whole_seconds(wait));
+        let told = [
+            (RATE_LIMIT_POLICY, format!("\"{limit}\";q={quota};w={window}")),
+            (RATE_LIMIT, format!("\"{limit}\";r=0;t={reset}")),
+        ];
+        let told = told.into_iter().filter_map(|(name, value)| Some((name, HeaderValue::from_str(&value).ok()?)));
+        let problem = Self::new(&catalogue::TOO_MANY_TRIES).after(wait);
+        told.fold(problem, |problem, (name, value)| problem.with(name, value))
     }
 
     fn not_signed_in(why: NotSignedIn) -> Self {
@@ -325,8 +348,20 @@ mod tests {
     }
 
     #[test]
+    fn who_must_wait_hears_which_limit_was_reached_and_for_how_long() {
+        let (window, wait) = (Duration::from_secs(400), Duration::from_millis(39_500));
+        let limit = Throttled { limit: "account", quota: 10, window, wait };
+        let answer = Problem::from(Error::Throttled(limit)).into_response();
+        let header = |name: &str| answer.headers()[name].to_str().unwrap();
+        assert_eq!(header("ratelimit-policy"), "\"account\";q=10;w=400");
+        assert_eq!(header("ratelimit"), "\"account\";r=0;t=40");
+        assert_eq!(header("retry-after"), "40");
+    }
+
+    #[test]
     fn every_end_has_its_status_and_code() {
         let wait = Duration::from_millis(1500);
+        let limit = Throttled { limit: "account", quota: 10, window: Duration::from_secs(400), wait };
         let refusal = |code| Refusal::new(code, "because");
         let ends = [
             Error::NotFound,
@@ -347,7 +382,7 @@ mod tests {
             Error::KeyMissing,
             Error::KeyReused,
             Error::KeyInFlight,
-            Error::Throttled(wait),
+            Error::Throttled(limit),
             Error::Busy("password hashing"),
             Error::CutOff(sea_orm_error()),
             Error::Storage(sea_orm_error()),

@@ -1,10 +1,10 @@
 //! Why a use case did not do what was asked, in the words of the product; `api` turns each into one problem.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use engine::{Conflict, Refusal, TurnError};
 
+use crate::identity::Throttled;
 use crate::quoting::{PriceChange, Requoted};
 
 /// Everything that a use case can answer instead of its result.
@@ -22,13 +22,15 @@ pub enum Error {
     /// Something scarce (a night) belongs to somebody else already.
     #[error("{0}")]
     Taken(Conflict),
-    /// At least one of the nights is somebody else's.
+    /// At least one of the nights is taken.
     #[error("dates unavailable: {detail}")]
     DatesUnavailable {
         /// One sentence for a person.
         detail: String,
         /// When a hold in the way ends, unless it is confirmed before.
         hold_ends: Option<domain::Timestamp>,
+        /// The caller's own booking, when that is what stands in the way.
+        own: Option<domain::BookingId>,
     },
     /// The quote is too old; what the same stay costs now is already in writing, unless it can no longer be had.
     #[error("the quote is too old")]
@@ -58,8 +60,8 @@ pub enum Error {
     #[error("the first request with this idempotency key is still being answered")]
     KeyInFlight,
     /// Too many tries; the wait is ours to choose.
-    #[error("too many tries, wait {} s", .0.as_secs())]
-    Throttled(Duration),
+    #[error("too many tries, wait {} s", .0.wait.as_secs())]
+    Throttled(Throttled),
     /// We are too busy to begin; nothing happened.
     #[error("too busy to begin with {0}")]
     Busy(&'static str),

@@ -47,6 +47,8 @@ pub struct Quoted {
     pub promise: Promise,
     /// Until when how much would go back, if it were confirmed at the instant of the quote.
     pub schedule: RefundSchedule,
+    /// Whether the price stood no more when it was read.
+    pub expired: bool,
 }
 
 /// What a home asks for a stay now, in writing; says nothing about whether the nights are free.
@@ -167,7 +169,7 @@ async fn requote(app: &App, old: &Quote) -> Result<Requoted, Error> {
     let home = properties::published(app.reader(), property).await?.ok_or(Error::NotFound)?;
     let enquiry = Enquiry { property, stay, guests };
     let promise = promise(&home, &app.market, (guest, &enquiry), app.engine.now().await?)?;
-    nights::look(app, &home, &stay).await?;
+    nights::look(app, guest, (&home, &stay)).await?;
     let before = read(old)?.offer.priced;
     let app = app.clone();
     detached(async move {
@@ -176,16 +178,16 @@ async fn requote(app: &App, old: &Quote) -> Result<Requoted, Error> {
         let quote = row(guest, property, &promise, (now, app.market.timers.quote_until(now)));
         quotes::create(&*tx, &quote).await?;
         tx.commit().await?;
-        Ok(Requoted { before, now: Quoted::new(quote)? })
+        Ok(Requoted { before, now: Quoted::at(now, quote)? })
     })
     .await
 }
 
 impl Quoted {
-    fn new(quote: Quote) -> Result<Self, Error> {
+    fn at(now: Timestamp, quote: Quote) -> Result<Self, Error> {
         let promise = read(&quote)?;
         let schedule = schedule(&promise.offer, quote.created_at);
-        Ok(Self { quote, promise, schedule })
+        Ok(Self { expired: quote.expires_at <= now, quote, promise, schedule })
     }
 }
 
@@ -205,7 +207,7 @@ pub async fn quote(
     }
     let property = properties::published(app.reader(), enquiry.property).await?.ok_or(Error::NotFound)?;
     let promise = promise(&property, &app.market, (guest, &enquiry), app.engine.now().await?)?;
-    nights::look(app, &property, &enquiry.stay).await?;
+    nights::look(app, guest, (&property, &enquiry.stay)).await?;
     let app = app.clone();
     detached(async move {
         let tx = app.engine.begin().await?;
@@ -216,7 +218,7 @@ pub async fn quote(
         let now = tx.now().await?;
         let quote = row(guest, property.id, &promise, (now, app.market.timers.quote_until(now)));
         quotes::create(&*tx, &quote).await?;
-        let answer = render(&Quoted::new(quote)?);
+        let answer = render(&Quoted::at(now, quote)?);
         claimed.keep(&*tx, &answer, app.wall()).await?;
         tx.commit().await?;
         Ok(answer)
@@ -229,5 +231,6 @@ pub async fn quote(
 /// # Errors
 /// [`Error::NotFound`].
 pub async fn one(app: &App, guest: UserId, id: QuoteId) -> Result<Quoted, Error> {
-    Quoted::new(quotes::of_guest(app.reader(), guest, id).await?.ok_or(Error::NotFound)?)
+    let quote = quotes::of_guest(app.reader(), guest, id).await?.ok_or(Error::NotFound)?;
+    Quoted::at(app.engine.now().await?, quote)
 }

@@ -75,6 +75,8 @@ pub(crate) struct QuoteView {
     cancellation: PolicyView,
     /// Until when the price stands.
     expires_at: DateTime<Utc>,
+    /// Whether that instant was past when this was answered; nothing can be booked on the quote then.
+    expired: bool,
     /// The fingerprint of what is offered.
     hash: String,
 }
@@ -141,7 +143,7 @@ impl PolicyView {
 }
 
 impl From<&Quoted> for QuoteView {
-    fn from(Quoted { quote, promise, schedule }: &Quoted) -> Self {
+    fn from(Quoted { quote, promise, schedule, expired }: &Quoted) -> Self {
         let offer = &promise.offer;
         Self {
             id: quote.id,
@@ -155,6 +157,7 @@ impl From<&Quoted> for QuoteView {
             instant_book: promise.instant_book,
             cancellation: PolicyView::new(&offer.policy, schedule),
             expires_at: quote.expires_at,
+            expired: *expired,
             hash: quote.hash.clone(),
         }
     }

@@ -10,8 +10,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use workflows::idempotency::Answer;
 use workflows::identity::{self, Email, Locale, NewAccount, PersonName, anonymous};
-use workflows::{App, ExposeSecret as _, SecretString};
+use workflows::{App, Error, ExposeSecret as _, SecretString};
 
+use crate::body::Field;
 use crate::client::Client;
 use crate::landing::{self, Button};
 use crate::once::{Answered, Command};
@@ -26,31 +27,57 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .routes(routes!(resend))
 }
 
-/// What somebody gives to have an account.
+/// What somebody gives to have an account; everything that is wrong with it is told at once.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct Registration {
     /// Compared without regard to case.
-    #[schema(value_type = String, format = "email", example = "anna@example.org")]
-    email: Email,
-    /// 8 to 256 characters, any but control characters; not one of those that are guessed first.
-    #[schema(value_type = String, min_length = 8, max_length = 256, example = "correct horse battery staple")]
-    password: SecretString,
-    /// How to call you.
-    #[schema(value_type = String, min_length = 1, max_length = 100, example = "Anna Huber")]
-    name: PersonName,
-    /// In which language to write to you (BCP 47); `en` when absent.
     #[serde(default)]
+    #[schema(value_type = String, required = true, format = "email", example = "anna@example.org")]
+    email: Field<Email>,
+    /// 8 to 256 characters, any but control characters; not one of those that are guessed first.
+    #[serde(default)]
+    #[schema(value_type = String, required = true, min_length = 8, max_length = 256, example = "correct horse battery staple")]
+    password: Field<SecretString>,
+    /// How to call you.
+    #[serde(default)]
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 100, example = "Anna Huber")]
+    name: Field<PersonName>,
+    /// In which language to write to you (BCP 47); `en` when absent.
+    #[serde(default = "english")]
     #[schema(value_type = Option<String>, example = "de-AT")]
-    locale: Locale,
+    locale: Field<Locale>,
     /// In which currency to show prices (ISO 4217); `EUR` when absent.
     #[serde(default = "euro")]
     #[schema(value_type = Option<String>, example = "EUR")]
-    currency: Currency,
+    currency: Field<Currency>,
 }
 
-fn euro() -> Currency {
-    Currency::EUR
+fn english() -> Field<Locale> {
+    Field::or(Locale::default())
+}
+
+const fn euro() -> Field<Currency> {
+    Field::or(Currency::EUR)
+}
+
+impl Registration {
+    fn read(self) -> Result<NewAccount, Problem> {
+        let Self { email, password, name, locale, currency } = self;
+        let mut flaws = vec![];
+        let email = email.read("email", &mut flaws);
+        let password = password.read("password", &mut flaws);
+        let name = name.read("name", &mut flaws);
+        let (locale, currency) = (locale.read("locale", &mut flaws), currency.read("currency", &mut flaws));
+        let weak = |password| identity::weakness(password, email.as_ref(), name.as_ref());
+        flaws.extend(password.as_ref().and_then(weak));
+        match (email, password, name, locale, currency) {
+            (Some(email), Some(password), Some(name), Some(locale), Some(currency)) if flaws.is_empty() => {
+                Ok(NewAccount { email, password, name, locale, currency })
+            }
+            _ => Err(Error::Invalid(flaws).into()),
+        }
+    }
 }
 
 /// The one answer there is, whether the address has an account or not.
@@ -70,9 +97,9 @@ fn letter_sent() -> Answer {
 /// nobody can sign in.
 #[utoipa::path(post, path = "/register", tag = "identity", request_body = Registration, responses((status = 202, body = LetterSent)))]
 async fn register(State(app): State<App>, client: Client, command: Command<Registration>) -> Result<Answered, Problem> {
+    let command = command.understood(Registration::read)?;
     let caller = anonymous(command.body.email.as_str());
-    let (Registration { email, password, name, locale, currency }, once) = command.by(caller);
-    let wish = NewAccount { email, password, name, locale, currency };
+    let (wish, once) = command.by(caller);
     Ok(Answered(identity::register(&app, wish, client.asker(), once, letter_sent).await?))
 }
 

@@ -107,7 +107,7 @@ async fn what_the_framework_refuses_is_a_problem_too() {
     let house = house();
     let (status, headers, body) = ask(&house, get_of("/thing").method("DELETE")).await;
     assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
-    assert_eq!(headers["allow"], "GET,HEAD,POST");
+    assert_eq!(headers["allow"], "GET, HEAD, POST");
     assert!(body.contains("\"code\":\"method_not_allowed\""), "{body}");
     let (_, _, body) = ask(&house, get_of("/nowhere")).await;
     assert!(body.contains("\"code\":\"not_found\""), "{body}");

@@ -131,6 +131,32 @@ async fn bad_passwords_are_refused_with_a_pointer(db: TestDatabase) {
     assert_eq!(huge.status, 413);
 }
 
+async fn a_form_hears_of_everything_that_is_wrong_with_it(db: TestDatabase) {
+    let house = TestApp::open(db).await;
+    let flaws = async |form: Value| {
+        let refused = house.post("/register", None, form).await.refused(422, "invalid_body");
+        let flaws = refused.body["errors"].as_array().unwrap().iter();
+        flaws.map(|flaw| format!("{} {}", flaw["pointer"], flaw["code"]).replace('"', "")).collect::<Vec<_>>()
+    };
+    let form = json!({"email": "no address", "password": "short", "locale": 7, "currency": "XXX"});
+    let all = ["/email invalid_value", "/name missing", "/locale wrong_type", "/currency invalid_value"];
+    assert_eq!(flaws(form).await, [&all[..], &["/password too_short"]].concat());
+    let form = json!({"email": "no address", "password": "anna huber 1990", "name": "Anna Huber"});
+    assert_eq!(
+        flaws(form).await,
+        ["/email invalid_value", "/password too_common"],
+        "a name is known without an address"
+    );
+    let mut form = account("anna@example.org");
+    form["currency"] = json!("usd");
+    house.post("/register", None, form).await.is(202);
+    house.settle().await;
+    let proof = json!({"token": house.link_token("anna@example.org")});
+    house.post("/verify-email", None, proof).await.is(204);
+    let anna = Signed::from(house.post("/login", None, credentials("anna@example.org")).await);
+    assert_eq!(house.get("/profile", anna.token()).await.body["currency"], "USD");
+}
+
 async fn guessing_has_an_end_but_the_owner_gets_in(db: TestDatabase) {
     let house = TestApp::open(db).await;
     let Signed { .. } = house.person("anna@example.org").await;
@@ -141,7 +167,10 @@ async fn guessing_has_an_end_but_the_owner_gets_in(db: TestDatabase) {
     }
     let last = last.unwrap();
     assert_eq!((last.status, last.code()), (429, "too_many_tries"));
-    assert!(last.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() > 0);
+    let wait: u32 = last.headers["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!(wait > 0);
+    assert_eq!(last.headers["ratelimit-policy"], "\"account\";q=10;w=400");
+    assert_eq!(last.headers["ratelimit"], format!("\"account\";r=0;t={wait}"));
     assert_eq!(house.post("/login", None, credentials("anna@example.org")).await.status, 200);
 }
 
@@ -152,5 +181,6 @@ on_both!(
     a_link_has_its_time_and_its_password,
     registering_twice_with_one_key_is_one_registration,
     bad_passwords_are_refused_with_a_pointer,
+    a_form_hears_of_everything_that_is_wrong_with_it,
     guessing_has_an_end_but_the_owner_gets_in,
 );

@@ -53,6 +53,8 @@ async fn a_guest_books_a_home_and_the_host_gets_paid(db: TestDatabase) {
 
     house.advance(TimeDelta::days(35)).await;
     assert_eq!(house.booking(&guest, &id).await["status"], "completed");
+    let late = house.command(&format!("/bookings/{id}/cancel"), &guest, json!({})).await.refused(409, "out_of_turn");
+    assert!(late.text("/detail").ends_with("the booking is completed"), "{}", late.body);
     let payouts = house.get("/payouts", host.token()).await.is(200);
     assert_eq!(
         (&payouts.body["data"][0]["status"], payouts.body["data"].as_array().unwrap().len()),
@@ -141,6 +143,10 @@ async fn a_refused_booking_says_when_the_hold_ends(db: TestDatabase) {
     assert_eq!(refused.text("/hold_expires_at"), until);
     assert!(refused.text("/detail").contains(&until[..19]), "{}", refused.body);
     assert_eq!(house.get("/bookings", second.token()).await.body["data"], json!([]));
+    assert!(refused.text("/detail").contains("for somebody else") && refused.body.get("booking_id").is_none());
+    let own = house.command("/bookings", &first, overlapping.clone()).await.refused(409, "dates_unavailable");
+    assert!(own.text("/detail").contains("for yourself"), "{}", own.body);
+    assert_eq!((own.text("/booking_id"), own.text("/hold_expires_at")), (made.text("/id"), until));
     let question = json!({"property_id": home, "check_in": overlapping["check_in"], "check_out": overlapping["check_out"], "guests": {"adults": 1}});
     house.post("/quotes", second.token(), question).await.refused(409, "dates_unavailable");
     house.settle().await;

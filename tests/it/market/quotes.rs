@@ -46,7 +46,10 @@ async fn a_quote_that_is_too_old_is_gone(db: TestDatabase) {
     let home = house.home(&host, instant()).await;
     let question = json!({"property_id": home, "check_in": house.day(30).await, "check_out": house.day(32).await, "guests": {"adults": 2}});
     let quote = house.post("/quotes", guest.token(), question).await.is(201);
+    let path = format!("/quotes/{}", quote.text("/id"));
+    assert_eq!(house.get(&path, guest.token()).await.is(200).body["expired"], false);
     house.advance(TimeDelta::minutes(15)).await;
+    assert_eq!(house.get(&path, guest.token()).await.is(200).body["expired"], true);
     let dearer = json!({"price": {"nightly": {"amount_minor": 99000, "currency": "EUR"}}});
     house.patch(&format!("/properties/{home}"), &host, "\"v2\"", dearer).await.is(200);
     let order = json!({"quote_id": quote.text("/id"), "payment_method": "pm_card_ok"});

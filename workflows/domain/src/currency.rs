@@ -25,7 +25,7 @@ pub struct Currency([u8; 3]);
 
 /// The text is not the upper-case code of a currency in circulation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("not an upper-case ISO 4217 code of a currency in circulation")]
+#[error("not an ISO 4217 code of a currency in circulation")]
 pub struct ParseCurrencyError;
 
 impl Currency {
@@ -88,9 +88,10 @@ impl Serialize for Currency {
     }
 }
 
+/// Whoever writes a body or a query may spell the code in any case; there is one spelling from here on.
 impl<'de> Deserialize<'de> for Currency {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+        Self::parse(&String::deserialize(deserializer)?.to_ascii_uppercase()).map_err(de::Error::custom)
     }
 }
 
@@ -114,6 +115,15 @@ mod tests {
         for code in ["eur", "EURO", "EU", "", "XXX", "XAU", "EUR USD", " ", "€"] {
             assert_eq!(Currency::parse(code), Err(ParseCurrencyError), "{code:?}");
         }
+    }
+
+    #[test]
+    fn what_somebody_writes_is_read_in_any_case_and_shown_in_one() {
+        let read = |code: &str| serde_json::from_value::<Currency>(code.into()).map(|currency| currency.to_string());
+        for code in ["eur", "Eur", "EUR"] {
+            assert_eq!(read(code).unwrap(), "EUR");
+        }
+        assert!(read("euro").is_err());
     }
 
     #[test]

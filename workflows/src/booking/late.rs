@@ -6,11 +6,12 @@ use super::steps::{Send, authorized, payment_failed};
 use super::{Booking, By, Event, Missing, Progress, Returned, State, Terms, Timer, void};
 use crate::mail::{About, Audience, Letter, Message};
 use crate::payment::{self, Payment};
-use domain::{PaymentId, Timestamp};
+use domain::{PaymentId, Phase, Timestamp};
 
 /// What is left once the happy path and its branches have had their say.
 pub(super) fn on(terms: &Terms, state: State, event: Event, now: Timestamp) -> Result<Step<Booking>, Refusal> {
     use {Event as E, State as S};
+    let phase = state.phase();
     Ok(match (state, event) {
         (S::Expired { payment, missing }, E::PaymentAuthorized { capture_before, .. }) if missing != Missing::Host => {
             if now >= terms.windows.check_in_at {
@@ -47,8 +48,14 @@ pub(super) fn on(terms: &Terms, state: State, event: Event, now: Timestamp) -> R
             E::PaymentAuthorized { .. } | E::PaymentCaptureFailed { .. } | E::PaymentVoided { .. },
         ) => Step::ignore("what the payment had is on its way back"),
         (state, E::Elapsed(timer)) if is_over(&state, timer) => Step::ignore("the booking has gone on"),
-        _ => return Err(Refusal::out_of_turn()),
+        _ => return Err(out_of_turn(phase)),
     })
+}
+
+/// What the booking is, for whoever asks for something that this leaves no room for.
+pub(crate) fn out_of_turn(phase: Phase) -> Refusal {
+    let words = phase.to_string().replace('_', " ");
+    Refusal::because("out_of_turn", format!("this is not possible: the booking is {words}"))
 }
 
 /// A payment that was given up for another card never holds money that we want; when it says so, it hears it again.
@@ -78,7 +85,7 @@ fn unwanted(state: &State, event: Event) -> Result<Step<Booking>, Refusal> {
         }
         Event::PaymentRefunded { .. } => Ok(Step::ignore("everything went back, as it should")),
         Event::Elapsed(timer) if is_over(state, timer) => Ok(Step::ignore("the booking has gone on")),
-        _ => Err(Refusal::out_of_turn()),
+        _ => Err(out_of_turn(state.phase())),
     }
 }
 

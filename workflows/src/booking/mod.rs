@@ -23,6 +23,7 @@ mod types;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use late::out_of_turn;
 pub use perform::NoHands;
 pub use types::{
     By, Effect, Event, Hold, Missing, Mode, Needs, Paying, Progress, Returned, State, Terms, Timer, Windows,

@@ -23,10 +23,11 @@ pub use email::{Email, NotAnEmail};
 pub use keys::Jwk;
 pub use login::{GRACE, SignedIn, Tokens, authenticate, login, refresh};
 pub use person::{Locale, NotALocale, NotAName, NotAPhone, PersonName, Phone};
-pub use register::{NewAccount, admit, anonymous, register, resend, verify_email};
+pub use register::{NewAccount, admit, anonymous, register, resend, verify_email, weakness};
 pub use ring::{public_keys, rotate_keys};
 pub use seal::{KeyError, KeyOfKeys};
 pub use settings::Settings;
+pub use throttle::Throttled;
 
 use password::Hasher;
 use ring::Ring;

@@ -17,7 +17,7 @@ use super::seal::random;
 use crate::app::{App, Asker};
 use crate::idempotency::{Answer, Claim, Once, claim};
 use crate::mail::{About, Audience, Letter, Mail, Message, token_hash, verification_token};
-use crate::{Error, Refusal};
+use crate::{Error, Flaw, Refusal};
 
 /// What somebody gives to have an account.
 #[derive(Debug, Clone)]
@@ -166,10 +166,18 @@ pub async fn admit(app: &App, wish: NewAccount, role: Option<Role>) -> Result<Us
 }
 
 fn check(wish: &NewAccount) -> Result<(), Error> {
-    let known = [wish.email.local(), wish.email.as_str(), wish.name.as_str()];
+    let weakness = weakness(&wish.password, Some(&wish.email), Some(&wish.name));
+    weakness.map_or(Ok(()), |flaw| Err(Error::Invalid(vec![flaw])))
+}
+
+/// What speaks against a password, as far as it is known whose it is.
+#[must_use]
+pub fn weakness(password: &SecretString, email: Option<&Email>, name: Option<&PersonName>) -> Option<Flaw> {
+    let address = email.into_iter().flat_map(|email| [email.local(), email.as_str()]);
+    let known: Vec<&str> = address.chain(name.map(PersonName::as_str)).collect();
     let parts = known.iter().flat_map(|whole| whole.split(|c: char| !c.is_alphanumeric()));
-    let words: Vec<&str> = known.into_iter().chain(parts).collect();
-    password::flaw(&wish.password, &words).map_or(Ok(()), |flaw| Err(Error::Invalid(vec![flaw])))
+    let words: Vec<&str> = known.iter().copied().chain(parts).collect();
+    password::flaw(password, &words)
 }
 
 fn account(wish: &NewAccount, password_hash: String, now: Timestamp) -> User {

@@ -18,18 +18,32 @@ const MOST: usize = 100_000;
 /// What a bucket holds, and in how long an empty one is full again.
 #[derive(Debug, Clone, Copy)]
 struct Allowance {
-    burst: f64,
-    per_hour: f64,
+    name: &'static str,
+    burst: u16,
+    per_hour: u16,
+}
+
+/// A limit that was reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Throttled {
+    /// What is limited, in a word.
+    pub limit: &'static str,
+    /// Tries at once.
+    pub quota: u16,
+    /// In how long a used-up quota is whole again.
+    pub window: Duration,
+    /// How long until there is one more try.
+    pub wait: Duration,
 }
 
 /// 100 an hour, ten at once.
-const ACCOUNT: Allowance = Allowance { burst: 10.0, per_hour: 90.0 };
+const ACCOUNT: Allowance = Allowance { name: "account", burst: 10, per_hour: 90 };
 /// 100 an hour, thirty at once: a family or an office shares an address.
-const ADDRESS: Allowance = Allowance { burst: 30.0, per_hour: 70.0 };
+const ADDRESS: Allowance = Allowance { name: "address", burst: 30, per_hour: 70 };
 /// Mails to one person: three at once, then one in ten minutes.
-const MAILS: Allowance = Allowance { burst: 3.0, per_hour: 6.0 };
+const MAILS: Allowance = Allowance { name: "letters", burst: 3, per_hour: 6 };
 /// Accounts or mails asked for from one address.
-const ASKS: Allowance = Allowance { burst: 60.0, per_hour: 240.0 };
+const ASKS: Allowance = Allowance { name: "requests", burst: 60, per_hour: 240 };
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Key {
@@ -47,15 +61,30 @@ struct Bucket {
     allowance: Allowance,
 }
 
+impl Allowance {
+    fn bucket(self, now: Timestamp) -> Bucket {
+        Bucket { left: self.burst.into(), at: now, allowance: self }
+    }
+
+    /// How long so many tries take to come back.
+    fn time_for(self, tries: f64) -> Duration {
+        Duration::from_secs_f64((tries / f64::from(self.per_hour) * 3600.0).max(0.0))
+    }
+}
+
 impl Bucket {
     fn refill(&mut self, now: Timestamp) {
         let hours = (now - self.at).max(TimeDelta::zero()).as_seconds_f64() / 3600.0;
-        self.left = (self.left + hours * self.allowance.per_hour).min(self.allowance.burst);
+        self.left = (self.left + hours * f64::from(self.allowance.per_hour)).min(self.allowance.burst.into());
         self.at = self.at.max(now);
     }
 
-    fn wait(&self) -> Duration {
-        Duration::from_secs_f64(((1.0 - self.left) / self.allowance.per_hour * 3600.0).max(0.0))
+    /// Why there is no try left; `None` while there is one.
+    fn used_up(&self) -> Option<Throttled> {
+        let Allowance { name: limit, burst: quota, .. } = self.allowance;
+        let wait = self.allowance.time_for(1.0 - self.left);
+        let window = self.allowance.time_for(quota.into());
+        (wait > Duration::ZERO).then_some(Throttled { limit, quota, window, wait })
     }
 }
 
@@ -72,7 +101,7 @@ pub(crate) struct Guess {
 
 impl Throttle {
     /// Lets a guess at an account through, or says how long to wait.
-    pub(crate) fn guess(&self, account: &str, ip: IpAddr, now: Timestamp) -> Result<Guess, Duration> {
+    pub(crate) fn guess(&self, account: &str, ip: IpAddr, now: Timestamp) -> Result<Guess, Throttled> {
         let account = folded(account);
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let known = Key::Known(account, ip);
@@ -91,32 +120,31 @@ impl Throttle {
         if !buckets.contains_key(&known) {
             for key in [Key::Account(guess.account), Key::Address(guess.ip)] {
                 if let Some(bucket) = buckets.get_mut(&key) {
-                    bucket.left = (bucket.left + 1.0).min(bucket.allowance.burst);
+                    bucket.left = (bucket.left + 1.0).min(bucket.allowance.burst.into());
                 }
             }
         }
-        buckets.insert(known, Bucket { left: ACCOUNT.burst, at: now, allowance: ACCOUNT });
+        buckets.insert(known, ACCOUNT.bucket(now));
         forget(&mut buckets, now);
     }
 
     /// Lets somebody ask for a mail to this person, or says how long to wait.
-    pub(crate) fn mail(&self, person: &str, ip: IpAddr, now: Timestamp) -> Result<(), Duration> {
+    pub(crate) fn mail(&self, person: &str, ip: IpAddr, now: Timestamp) -> Result<(), Throttled> {
         let mut buckets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         take(&mut buckets, &[(Key::Asks(ip), ASKS), (Key::Mails(folded(person)), MAILS)], now)
     }
 }
 
 /// Takes one from every bucket, or from none.
-fn take(buckets: &mut HashMap<Key, Bucket>, keys: &[(Key, Allowance)], now: Timestamp) -> Result<(), Duration> {
-    let mut wait = Duration::ZERO;
+fn take(buckets: &mut HashMap<Key, Bucket>, keys: &[(Key, Allowance)], now: Timestamp) -> Result<(), Throttled> {
+    let mut used_up: Vec<Throttled> = vec![];
     for (key, allowance) in keys {
-        let full = Bucket { left: allowance.burst, at: now, allowance: *allowance };
-        let bucket = buckets.entry(key.clone()).or_insert(full);
+        let bucket = buckets.entry(key.clone()).or_insert_with(|| allowance.bucket(now));
         bucket.refill(now);
-        wait = wait.max(bucket.wait());
+        used_up.extend(bucket.used_up());
     }
-    if wait > Duration::ZERO {
-        return Err(wait);
+    if let Some(longest) = used_up.into_iter().max_by_key(|throttled| throttled.wait) {
+        return Err(longest);
     }
     for (key, _) in keys {
         if let Some(bucket) = buckets.get_mut(key) {
@@ -133,7 +161,7 @@ fn forget(buckets: &mut HashMap<Key, Bucket>, now: Timestamp) {
     }
     buckets.retain(|key, bucket| {
         bucket.refill(now);
-        matches!(key, Key::Known(..)) || bucket.left < bucket.allowance.burst
+        matches!(key, Key::Known(..)) || bucket.left < bucket.allowance.burst.into()
     });
     if buckets.len() > MOST {
         buckets.retain(|key, _| !matches!(key, Key::Known(..)));
@@ -200,7 +228,8 @@ mod tests {
         let sent = (0..3600).filter(|second| throttle.mail("anna", ip(*second), at(*second)).is_ok()).count();
         assert!((8..=9).contains(&sent), "{sent} mails in an hour");
         while throttle.mail("anna", ip(1), at(3600)).is_ok() {}
-        let wait = throttle.mail("anna", ip(1), at(3600)).unwrap_err();
+        let Throttled { limit, quota, window, wait } = throttle.mail("anna", ip(1), at(3600)).unwrap_err();
+        assert_eq!((limit, quota, window), ("letters", 3, Duration::from_secs(1_800)));
         assert!(throttle.mail("anna", ip(1), at(3601 + u32::try_from(wait.as_secs()).unwrap())).is_ok());
     }
 

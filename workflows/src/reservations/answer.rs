@@ -2,11 +2,11 @@
 
 use domain::cancellation::Party;
 use domain::{BookingId, Money, Phase, Timestamp};
-use engine::{EventKey, Origin, Refusal, Step, TurnError, Workflow, detached};
+use engine::{EventKey, Origin, Step, TurnError, Workflow, detached};
 
 use super::view::{self, Asking, Reservation};
 use crate::booking::actions::calling_off;
-use crate::booking::{Booking, Event, Returned, State, Timer, run_of};
+use crate::booking::{Booking, Event, Returned, State, Timer, out_of_turn, run_of};
 use crate::idempotency::{self, Answer, Claim, Once};
 use crate::mail::{Audience, Letter, Message};
 use crate::{App, Error};
@@ -109,7 +109,7 @@ pub async fn preview(app: &App, asking: Asking, (booking, command): (BookingId, 
     let now = app.engine.now().await?;
     // A timer that is due fires before any command, so a command that finds one is too late already.
     if state.held_until().is_some_and(|until| until <= now) {
-        return Err(Refusal::out_of_turn().into());
+        return Err(out_of_turn(Phase::Expired).into());
     }
     let step = Booking::on(&terms, state.clone(), event, now)?;
     Ok(outlook(&state, terms.total(), step, now))

@@ -90,9 +90,7 @@ pub async fn make(
         match tried.await {
             // On a look of its own: another unit may be free, or the refusal can say until when.
             Err(Error::Taken(conflict)) => refused = Error::Taken(conflict),
-            Err(Error::DatesUnavailable { detail, hold_ends }) => {
-                refused = Error::DatesUnavailable { detail, hold_ends };
-            }
+            Err(taken @ Error::DatesUnavailable { .. }) => refused = taken,
             done => return done,
         }
     }
@@ -103,7 +101,7 @@ pub async fn make(
 async fn look(app: &App, guest: UserId, wish: &Wish) -> Result<Found, Error> {
     let found = find(app, guest, wish).await?;
     rehearse(app, guest, wish.scenario, &found).await?;
-    let free = nights::look(app, &found.property, &found.promise.offer.stay).await?;
+    let free = nights::look(app, guest, (&found.property, &found.promise.offer.stay)).await?;
     Ok(Found { unit: free.units.first().copied().filter(|_| !free.distance_matters), ..found })
 }
 
@@ -231,7 +229,7 @@ async fn commit(
     let now = tx.now().await?;
     let unit = match unit {
         Some(unit) => unit,
-        None => nights::choose(&tx, &property, &promise.offer.stay).await?,
+        None => nights::choose(&tx, guest, (&property, &promise.offer.stay)).await?,
     };
     let quote = match quote {
         Some(quote) => {

@@ -2,9 +2,12 @@
 //!
 //! Neither look is what forbids a double booking: the key of the table is. They make a refusal cheap and helpful.
 
-use domain::{BookingId, Neighbour, Stay, Timestamp, UnitId};
+use std::collections::BTreeSet;
+
+use domain::{BookingId, Neighbour, Stay, Timestamp, UnitId, UserId};
 use engine::Tx;
 use sea_orm::ConnectionTrait;
+use store::bookings;
 use store::nights::{self, FARTHEST, Taken};
 use store::properties::{self, Property};
 
@@ -30,7 +33,7 @@ pub(crate) struct Free {
 ///
 /// # Errors
 /// [`Error::DatesUnavailable`] when there is none, with the instant at which a hold in the way ends.
-pub(crate) async fn look(app: &App, property: &Property, stay: &Stay) -> Result<Free, Error> {
+pub(crate) async fn look(app: &App, guest: UserId, (property, stay): (&Property, &Stay)) -> Result<Free, Error> {
     for _ in 0..MOST_HOLDS {
         let free = free_units(app.reader(), property, stay).await?;
         if !free.units.is_empty() {
@@ -38,22 +41,24 @@ pub(crate) async fn look(app: &App, property: &Property, stay: &Stay) -> Result<
         }
         let now = app.engine.now().await?;
         let around = around(app.reader(), property, stay).await?;
-        let Some(expired) = expired(&around, now) else { return Err(taken(&around, stay)) };
+        let Some(expired) = expired(&around, now) else {
+            return Err(in_the_way(app.reader(), guest, (&around, stay)).await);
+        };
         app.engine.fire_due(run_of(expired)).await?;
     }
-    Err(taken(&[], stay))
+    Err(taken(&[], &BTreeSet::new()))
 }
 
 /// The first unit in which the home can take the stay, behind the lock of its calendar.
 ///
 /// # Errors
 /// [`Error::DatesUnavailable`] when there is none.
-pub(crate) async fn choose(tx: &Tx, property: &Property, stay: &Stay) -> Result<UnitId, Error> {
+pub(crate) async fn choose(tx: &Tx, guest: UserId, (property, stay): (&Property, &Stay)) -> Result<UnitId, Error> {
     nights::lock_calendar(&**tx, property.id).await?;
     let free = free_units(&**tx, property, stay).await?;
     match free.units.first() {
         Some(unit) => Ok(*unit),
-        None => Err(taken(&around(&**tx, property, stay).await?, stay)),
+        None => Err(in_the_way(&**tx, guest, (&around(&**tx, property, stay).await?, stay)).await),
     }
 }
 
@@ -80,17 +85,34 @@ fn expired(around: &[Taken], now: Timestamp) -> Option<BookingId> {
     around.iter().find(over).and_then(|taken| taken.booking)
 }
 
-fn taken(around: &[Taken], stay: &Stay) -> Error {
-    let wanted = around.iter().filter(|taken| stay.contains(taken.night));
-    let hold_ends = wanted.filter_map(|taken| taken.hold_expires_at).min();
-    let detail = match hold_ends {
-        Some(until) => {
-            let until = until.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+/// What stands in the way of a stay, told to its guest: a booking of their own by its name.
+async fn in_the_way(conn: &impl ConnectionTrait, guest: UserId, (around, stay): (&[Taken], &Stay)) -> Error {
+    let wanted: Vec<Taken> = around.iter().filter(|taken| stay.contains(taken.night)).copied().collect();
+    let rivals: BTreeSet<BookingId> = wanted.iter().filter_map(|taken| taken.booking).collect();
+    match bookings::of_guest_among(conn, guest, &rivals).await {
+        Ok(own) => taken(&wanted, &own),
+        Err(error) => error.into(),
+    }
+}
+
+fn taken(wanted: &[Taken], own: &BTreeSet<BookingId>) -> Error {
+    let is_own = |taken: &&Taken| taken.booking.is_some_and(|booking| own.contains(&booking));
+    let of_their_own = wanted.iter().find(is_own);
+    let holds = wanted.iter().filter_map(|taken| taken.hold_expires_at);
+    let hold_ends = of_their_own.map_or_else(|| holds.min(), |taken| taken.hold_expires_at);
+    let own = of_their_own.and_then(|taken| taken.booking);
+    let until = hold_ends.map(|until| until.to_rfc3339_opts(chrono::SecondsFormat::Secs, true));
+    let detail = match (own, until) {
+        (Some(own), Some(until)) => {
+            format!("some of these nights are held for yourself, by {own}, until {until} unless it is confirmed")
+        }
+        (Some(own), None) => format!("some of these nights are yours already, by {own}"),
+        (None, Some(until)) => {
             format!("some of these nights are held for somebody else, until {until} unless it is confirmed")
         }
-        None => "some of these nights are taken, or too near to another stay".to_owned(),
+        (None, None) => "some of these nights are taken, or too near to another stay".to_owned(),
     };
-    Error::DatesUnavailable { detail, hold_ends }
+    Error::DatesUnavailable { detail, hold_ends, own }
 }
 
 #[cfg(test)]
@@ -117,12 +139,16 @@ mod tests {
 
     #[test]
     fn a_refusal_says_when_to_try_again() {
-        let stay = Stay::parse("2027-02-01".parse().unwrap(), "2027-02-03".parse().unwrap()).unwrap();
-        let said = |around: &[Taken]| match taken(around, &stay) {
-            Error::DatesUnavailable { detail, .. } => detail,
+        let said = |wanted: &[Taken], own: &[BookingId]| match taken(wanted, &own.iter().copied().collect()) {
+            Error::DatesUnavailable { detail, own, .. } => (detail, own),
             other => panic!("{other}"),
         };
-        assert!(said(&[night("2027-02-01", Some("2027-01-01T12:00:00Z"))]).contains("until 2027-01-01T12:00:00Z"));
-        assert!(!said(&[night("2027-02-09", Some("2027-01-01T12:00:00Z"))]).contains("2027-01-01"));
+        let held = night("2027-02-01", Some("2027-01-01T12:00:00Z"));
+        let (detail, own) = said(std::slice::from_ref(&held), &[]);
+        assert!(detail.contains("somebody else, until 2027-01-01T12:00:00Z") && own.is_none(), "{detail}");
+        let (detail, own) = said(std::slice::from_ref(&held), &[held.booking.unwrap()]);
+        assert!(detail.contains("held for yourself") && own == held.booking, "{detail}");
+        let (detail, own) = said(&[night("2027-02-01", None)], &[held.booking.unwrap()]);
+        assert!(detail.contains("yours already") && own == held.booking, "{detail}");
     }
 }

@@ -69,6 +69,7 @@ impl Scenario {
         Error::DatesUnavailable {
             detail: "rehearsed: somebody else has just taken a night of it".into(),
             hold_ends: None,
+            own: None,
         }
     }
 }

@@ -1,13 +1,15 @@
 //! Bookings as people read them: rows that their runs keep in line with their states.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     BookingId, BookingStatus, Guests, Money, PaymentId, Phase, PropertyId, QuoteId, Stay, Timestamp, UnitId, UserId,
 };
 use sea_orm::ActiveValue::Set;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, Select};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+};
 
 use crate::entity::booking::{ActiveModel, Column, Entity, Model};
 use crate::entity::booking_unit;
@@ -213,6 +215,21 @@ async fn page_of(conn: &impl ConnectionTrait, rows: Select<Entity>, page: &Page)
 /// One of a guest's bookings.
 pub async fn of_guest(conn: &impl ConnectionTrait, guest: UserId, id: BookingId) -> Result<Option<Booking>> {
     one(conn, Entity::find_by_id(id.uuid()).filter(Column::GuestId.eq(guest.uuid()))).await
+}
+
+/// Those of these bookings that are the guest's own.
+pub async fn of_guest_among(
+    conn: &impl ConnectionTrait,
+    guest: UserId,
+    ids: &BTreeSet<BookingId>,
+) -> std::result::Result<BTreeSet<BookingId>, DbErr> {
+    if ids.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let own = Entity::find().filter(Column::GuestId.eq(guest.uuid()));
+    let among = own.filter(Column::Id.is_in(ids.iter().map(|id| id.uuid()))).select_only().column(Column::Id);
+    let found: Vec<uuid::Uuid> = among.into_tuple().all(conn).await?;
+    Ok(found.into_iter().map(BookingId::from_uuid).collect())
 }
 
 /// One of the bookings of a host's homes.
