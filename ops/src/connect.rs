@@ -3,8 +3,9 @@
 use crate::config::Config;
 use anyhow::{Context, Result, anyhow, ensure};
 use engine::Databases;
-use std::fs::DirBuilder;
-use std::os::unix::fs::DirBuilderExt;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
 
 /// The name of the embedded database in the data folder.
 pub(crate) const SQLITE_FILE: &str = "innkeeper.db";
@@ -18,6 +19,7 @@ pub(crate) async fn databases(config: &Config) -> Result<Databases> {
     let Some(url) = config.database.url() else {
         data_folder(config)?;
         let file = config.data(SQLITE_FILE);
+        private_file(&file)?;
         return Databases::sqlite(&file, pools).await.with_context(|| format!("open {}", file.display()));
     };
     let connected = Databases::postgres(url, pools).await;
@@ -46,6 +48,15 @@ pub(crate) async fn existing(config: &Config) -> Result<Databases> {
         file.display()
     );
     databases(config).await
+}
+
+/// Makes a file, if there is none, that nobody else can read; what SQLite puts beside its file takes over the rights.
+///
+/// # Errors
+/// When it cannot be made.
+pub(crate) fn private_file(path: &Path) -> Result<File> {
+    let made = OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    made.with_context(|| format!("make {}", path.display()))
 }
 
 /// Makes the data folder if need be, for our own eyes: it has letters, keys and the database in it.

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Args;
 use sea_orm::{ConnectionTrait, DbBackend, Statement};
 use std::fs::DirBuilder;
+use std::io::Write;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -29,11 +30,14 @@ impl Backup {
         let made = DirBuilder::new().recursive(true).mode(0o700).create(&self.to);
         made.with_context(|| format!("make {}", self.to.display()))?;
         let copy = self.to.join(connect::SQLITE_FILE);
+        // SQLite copies into an empty file as into none.
+        connect::private_file(&copy)?;
         let name = copy.to_str().context("the folder's name must be readable text")?;
         let vacuum = Statement::from_sql_and_values(DbBackend::Sqlite, "VACUUM INTO $1", [name.into()]);
         db.write().execute_raw(vacuum).await.context("copy the database")?;
         let objects = list(&config.data("objects"))?;
-        std::fs::write(self.to.join("objects.txt"), objects.iter().map(|o| format!("{o}\n")).collect::<String>())?;
+        let mut names = connect::private_file(&self.to.join("objects.txt"))?;
+        names.write_all(objects.iter().map(|o| format!("{o}\n")).collect::<String>().as_bytes())?;
         println!("{} and the names of {} objects in {}", connect::SQLITE_FILE, objects.len(), self.to.display());
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Pauses, by hand: a queue, a workflow or an outside party is held back until somebody lets it go on.
 
+use super::instant::spelled;
 use super::look::{List, onlooker};
 use super::which;
 use crate::config::Config;
@@ -123,12 +124,12 @@ pub(super) fn line(brake: &Brake) -> String {
     let Brake { target, paused, circuit, failures } = brake;
     let mut out = target.to_string();
     if let Some(paused) = paused {
-        out.push_str(&format!(", PAUSED since {} by {}: {}", paused.since.to_rfc3339(), paused.by, paused.why));
+        out.push_str(&format!(", PAUSED since {} by {}: {}", spelled(paused.since), paused.by, paused.why));
     }
     match circuit {
         Circuit::Closed => {}
         Circuit::Open { until } => {
-            out.push_str(&format!(", circuit OPEN until {} after {failures} failures", until.to_rfc3339()));
+            out.push_str(&format!(", circuit OPEN until {} after {failures} failures", spelled(*until)));
         }
         Circuit::HalfOpen => out.push_str(", circuit half open: one call at a time"),
     }

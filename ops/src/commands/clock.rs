@@ -1,5 +1,6 @@
 //! `innkeeper clock`: where the business clock stands, and moving it in a sandbox.
 
+use super::instant::spelled;
 use crate::config::Config;
 use crate::connect;
 use anyhow::{Context, Result, ensure};
@@ -31,17 +32,17 @@ impl Clock {
         let engine = Engine::open(settings, db, Registry::new());
         let now = engine.now().await.context("read the business clock")?;
         match self {
-            Self::Show => println!("{}", now.to_rfc3339()),
+            Self::Show => println!("{}", spelled(now)),
             Self::Advance { to, write } => {
                 ensure!(config.installation.sandbox, "only a sandbox's clock can be moved (installation.sandbox)");
                 let target =
                     target(&to, now).with_context(|| format!("{to:?} is neither an instant nor a span like 36h"))?;
                 if !write {
-                    println!("would move the clock from {} to {}; say --write", now.to_rfc3339(), target.to_rfc3339());
+                    println!("would move the clock from {} to {}; say --write", spelled(now), spelled(target));
                     return Ok(());
                 }
                 let stands = engine.advance_to(target, Settling::Elsewhere(PATIENCE)).await?;
-                println!("{}", stands.to_rfc3339());
+                println!("{}", spelled(stands));
             }
         }
         Ok(())

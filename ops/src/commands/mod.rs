@@ -4,6 +4,7 @@ mod backup;
 mod brake;
 mod clock;
 mod doctor;
+mod instant;
 mod look;
 mod metrics;
 mod migrate;

@@ -1,5 +1,6 @@
 //! `innkeeper schedule`: what happens by the clock, when it last did and when it will next, and doing it now.
 
+use super::instant::spelled;
 use super::look::{List, onlooker};
 use crate::config::Config;
 use anyhow::{Context, Result, bail};
@@ -102,7 +103,7 @@ async fn run(engine: &Engine, name: &str, hand: &Hand) -> Result<()> {
         return Ok(());
     }
     let at = engine.run_now(name, &hand.actor).await.with_context(|| format!("run {name}"))?;
-    println!("{name} ran at {}", at.to_rfc3339());
+    println!("{name} ran at {}", spelled(at));
     Ok(())
 }
 
@@ -115,7 +116,7 @@ async fn named(engine: &Engine, name: &str) -> Result<ScheduleView> {
 
 fn line(view: &ScheduleView) -> String {
     let ScheduleView { name, cron, zone, last, next, paused, failing, .. } = view;
-    let at = |instant: Option<chrono::DateTime<chrono::Utc>>| instant.map_or("-".to_owned(), |at| at.to_rfc3339());
+    let at = |instant: Option<chrono::DateTime<chrono::Utc>>| instant.map_or("-".to_owned(), spelled);
     let mut out = format!(
         "{name:<16} {cron:<18} {zone:<14} last {}  next {}",
         at(last.as_ref().map(|tick| tick.instant)),

@@ -1,7 +1,8 @@
-//! `innkeeper config`: every value in force and where it comes from; secrets show only that they are set.
+//! `innkeeper config`: the file that was read, every value in force and where it comes from; secrets show only that they are set.
 
-use crate::config::{Loaded, Origin};
+use crate::config::{DEFAULT_FILE, Loaded, Origin};
 use anyhow::Result;
+use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 pub(crate) fn run(loaded: &Loaded) -> Result<()> {
@@ -10,11 +11,21 @@ pub(crate) fn run(loaded: &Loaded) -> Result<()> {
 }
 
 fn text(loaded: &Loaded) -> Result<String> {
-    let mut out = String::new();
+    let mut out = match &loaded.file {
+        Some(file) => format!("# file: {}\n\n", absolute(file).display()),
+        None => {
+            format!("# no file: --config names none, and there is no {}\n\n", absolute(DEFAULT_FILE.as_ref()).display())
+        }
+    };
     for (name, keys) in &Table::try_from(&loaded.config)? {
         section(loaded, name, keys, &mut out);
     }
     Ok(out)
+}
+
+/// Where it is for whoever looks from elsewhere.
+fn absolute(file: &Path) -> PathBuf {
+    std::path::absolute(file).unwrap_or_else(|_| file.to_path_buf())
 }
 
 /// A section, and then the sections within it: as a file would have them, so that each key can say where it comes from.

@@ -5,6 +5,7 @@ use super::sections::{FILES, SECRETS};
 use anyhow::{Context, Result, anyhow, bail};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use toml::{Table, Value};
 
 /// Variables of the environment that begin so are ours.
@@ -41,6 +42,8 @@ pub(crate) struct Loaded {
     pub config: Config,
     /// `section.key` → its origin; keys at their default are not listed.
     pub origins: BTreeMap<String, Origin>,
+    /// The file that was read, if there was one.
+    pub file: Option<PathBuf>,
 }
 
 /// Lays the file over the defaults and the environment over both.
@@ -60,7 +63,7 @@ pub(super) fn load(file: Option<&str>, environment: impl Iterator<Item = (String
     let secrets = secrets_of(&table);
     let config =
         Config::deserialize_table(table).map_err(|error| anyhow!("{}", hidden(format!("{error:#}"), &secrets)))?;
-    Ok(Loaded { config, origins })
+    Ok(Loaded { config, origins, file: None })
 }
 
 /// What is wrong with the file, and where; its text stays where it is, for there may be secrets in it.

@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 
 /// Where the file is looked for when nobody names one.
-const DEFAULT_FILE: &str = "innkeeper.toml";
+pub(crate) const DEFAULT_FILE: &str = "innkeeper.toml";
 
 /// Loads what is in force for this process.
 ///
@@ -29,7 +29,7 @@ pub(crate) fn load(file: Option<&Path>) -> Result<Loaded> {
     let text = text.with_context(|| format!("read the configuration {}", file.unwrap_or(&default).display()))?;
     let loaded = layers::load(text.as_deref(), std::env::vars())?;
     loaded.config.check()?;
-    Ok(loaded)
+    Ok(Loaded { file: file.map(Path::to_path_buf), ..loaded })
 }
 
 #[cfg(test)]

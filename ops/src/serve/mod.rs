@@ -5,12 +5,13 @@ mod process;
 use crate::config::Config;
 use crate::connect;
 use crate::product::Product;
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use api::Health;
 use fs4::fs_std::FileExt;
 use integrations::mail::Transport;
 use process::Process;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -68,10 +69,9 @@ pub(crate) async fn start(config: Config, role: Role) -> Result<Running> {
     let stop = CancellationToken::new();
     let health = Health::default();
 
-    let metrics =
-        TcpListener::bind(config.api.metrics_listen).await.context("listen for /metrics (api.metrics_listen)")?;
+    let metrics = listen("/metrics", config.api.metrics_listen, "api.metrics_listen").await?;
     let public = match role.api {
-        true => Some(TcpListener::bind(config.api.listen).await.context("listen for the API (api.listen)")?),
+        true => Some(listen("the API", config.api.listen, "api.listen").await?),
         false => None,
     };
     let (address, scraped) = (public.as_ref().map(TcpListener::local_addr).transpose()?, metrics.local_addr()?);
@@ -81,6 +81,20 @@ pub(crate) async fn start(config: Config, role: Role) -> Result<Running> {
         process.run(public, metrics).await
     });
     Ok(Running { address, metrics: scraped, stop, done })
+}
+
+/// Takes an address, or says by which setting another one is chosen.
+async fn listen(what: &str, address: SocketAddr, setting: &str) -> Result<TcpListener> {
+    TcpListener::bind(address).await.map_err(|error| match error.kind() {
+        ErrorKind::AddrInUse => {
+            let variable = setting.replace('.', "__").to_uppercase();
+            anyhow!(
+                "{address} is in use by another program, so {what} cannot listen there: \
+                set {setting} (INNKEEPER_{variable}) to an address that is free"
+            )
+        }
+        _ => Error::from(error).context(format!("listen for {what} on {address} ({setting})")),
+    })
 }
 
 /// The embedded database belongs to one serving process at a time.
@@ -105,7 +119,7 @@ fn alone(config: &Config) -> Result<Option<File>> {
 /// # Errors
 /// As [`start`].
 pub(crate) async fn until_signalled(config: Config, role: Role) -> Result<()> {
-    let words = words(&config);
+    let (words, grace) = (words(&config), config.worker.drain_seconds);
     let running = start(config, role).await?;
     match running.address {
         Some(address) => println!(
@@ -121,9 +135,12 @@ pub(crate) async fn until_signalled(config: Config, role: Role) -> Result<()> {
     let stop = running.stop.clone();
     tokio::spawn(async move {
         asked.await;
+        println!("draining: nothing new is begun, and what runs has {grace} s to end");
         stop.cancel();
     });
-    running.ended().await
+    running.ended().await?;
+    println!("stopped");
+    Ok(())
 }
 
 /// What whoever starts it should know at once.

@@ -1,6 +1,7 @@
 //! `innkeeper backup`: a copy of a running installation that opens, is whole, and can be served.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -37,6 +38,10 @@ async fn a_copy_of_a_running_installation_is_whole_and_can_be_served() -> Result
     let done = installation.run("backup copy").await?;
     assert_eq!(done.code, Some(0), "{}", done.complained);
     served.site.person("too-late@example.org").await?;
+    for file in ["copy/innkeeper.db", "copy/objects.txt"] {
+        let mode = fs::metadata(installation.place(file))?.permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{file}");
+    }
 
     let copy =
         Database::connect(format!("sqlite://{}?mode=ro", installation.place("copy/innkeeper.db").display())).await?;

@@ -27,12 +27,18 @@ async fn every_value_says_where_it_comes_from() -> Result<()> {
     let shown = installation.run("config").await?;
     assert_eq!((shown.code, shown.complained.as_str()), (Some(0), ""));
     let columns = |key: &str| line(&shown.printed, key).split_whitespace().collect::<Vec<_>>().join(" ");
+    let file = |printed: &str| printed.lines().next().unwrap_or_default().to_owned();
+    let place = fs::canonicalize(installation.place(""))?.join("innkeeper.toml");
+    assert_eq!(file(&shown.printed), format!("# file: {}", place.display()));
     assert_eq!(columns("max_in_flight"), "max_in_flight = 7 # file");
     assert_eq!(columns("quote_minutes"), "quote_minutes = 9 # file");
     assert_eq!(columns("host_answer_hours"), "host_answer_hours = 36 # INNKEEPER_MARKET__TIMERS__HOST_ANSWER_HOURS");
     assert_eq!(columns("payment_hold_minutes"), "payment_hold_minutes = 15 # default");
     assert_eq!(columns("data"), r#"data = "data" # --data"#);
     assert!(!installation.place("data").exists(), "looking makes nothing");
+    fs::remove_file(installation.place("innkeeper.toml"))?;
+    let without = file(&installation.run("config").await?.printed);
+    assert_eq!(without, format!("# no file: --config names none, and there is no {}", place.display()));
     Ok(())
 }
 

@@ -76,6 +76,8 @@ async fn a_stop_tells_the_balancer_lets_running_requests_end_and_leaves_no_lease
     let answer = slow.end().await?;
     assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
 
+    served.process.says(LIMIT, "draining: nothing new is begun, and what runs has 20 s to end").await?;
+    served.process.says(LIMIT, "stopped").await?;
     assert_eq!(served.process.ended(LIMIT).await?.code(), Some(0));
     assert_eq!(processes(&database).await?, 0);
     Ok(())

@@ -54,10 +54,17 @@ async fn a_taken_port_is_named_with_its_setting() -> Result<()> {
     let installation = Installation::embedded()?;
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0))?;
     let address = taken.local_addr()?.to_string();
-    let refused = installation.command(["up"])?.env("INNKEEPER_API__LISTEN", address).run(LIMIT, "").await?;
-    assert_eq!(refused.code, Some(1));
-    assert!(refused.complained.contains("(api.listen)"), "{}", refused.complained);
-    assert!(refused.complained.contains("in use"), "{}", refused.complained);
+    for (variable, setting, what) in [
+        ("INNKEEPER_API__LISTEN", "api.listen", "the API"),
+        ("INNKEEPER_API__METRICS_LISTEN", "api.metrics_listen", "/metrics"),
+    ] {
+        let refused = installation.command(["up"])?.env(variable, &address).run(LIMIT, "").await?;
+        let sentence = format!(
+            "innkeeper: {address} is in use by another program, so {what} cannot listen there: \
+            set {setting} ({variable}) to an address that is free"
+        );
+        assert_eq!((refused.code, refused.complained), (Some(1), sentence));
+    }
     Ok(())
 }
 
@@ -67,6 +74,8 @@ async fn nobody_else_can_look_into_the_folder() -> Result<()> {
     installation.serve("up").await?.stop().await?;
     let mode = |place: &str| anyhow::Ok(std::fs::metadata(installation.data(place))?.permissions().mode() & 0o777);
     assert_eq!(mode("")?, 0o700);
-    assert_eq!(mode("key")?, 0o600);
+    for private in ["key", "gateway.db", "innkeeper.db"] {
+        assert_eq!(mode(private)?, 0o600, "{private}");
+    }
     Ok(())
 }

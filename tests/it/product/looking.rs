@@ -122,6 +122,9 @@ async fn what_an_operator_reads_of_runs_and_queues() -> Result<()> {
     assert!(before["workflow_journal"].len() >= 4, "{before:?}");
 
     let show = there.says(&format!("workflow show {}", there.booking)).await?;
+    let words = show.split(|c: char| !(c.is_ascii_alphanumeric() || "-:.+".contains(c)));
+    let instants: Vec<_> = words.filter(|word| DateTime::parse_from_rfc3339(word).is_ok()).collect();
+    assert!(instants.len() >= 6 && instants.iter().all(|instant| instant.ends_with('Z')), "{instants:?}");
     insta::assert_snapshot!("workflow_show", redacted(&show));
     let parked = there.says("workflow parked").await?;
     insta::assert_snapshot!("workflow_parked", redacted(&parked));

@@ -6,6 +6,7 @@ mod prove;
 mod show;
 
 use super::brake;
+use super::instant::spelled;
 use super::look::{List, onlooker};
 use super::which::{WhichRuns, WhichWork};
 use crate::config::Config;
@@ -161,7 +162,7 @@ fn run_line(view: &RunView) -> String {
     let RunView { run, workflow, key, state_name, seq, finished, unexpected, updated_at, .. } = view;
     let ended = if *finished { "finished" } else { "open" };
     let flag = if *unexpected > 0 { format!("  UNEXPECTED {unexpected}") } else { String::new() };
-    format!("{run}  {workflow:<9} {state_name:<16} {ended:<8}  turn {seq:<3} {}  {key}{flag}", updated_at.to_rfc3339())
+    format!("{run}  {workflow:<9} {state_name:<16} {ended:<8}  turn {seq:<3} {}  {key}{flag}", spelled(*updated_at))
 }
 
 /// The readable rows of a list, as acts go over them.

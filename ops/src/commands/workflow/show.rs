@@ -1,5 +1,6 @@
 //! A run's transcript, for people and for machines.
 
+use super::super::instant::spelled;
 use anyhow::{Result, bail};
 use engine::{Became, Engine, Posting, QueuedWork, RunId, Timestamp, Transcript, TurnStory, TurnView, WorkView};
 use std::fmt::Write as _;
@@ -13,7 +14,7 @@ pub(super) async fn show(engine: &Engine, run: RunId, at: Option<Timestamp>, jso
     if let Some(at) = at {
         story = story.until(at);
         if story.turns.is_empty() {
-            bail!("{run} had not begun at {}", at.to_rfc3339());
+            bail!("{run} had not begun at {}", spelled(at));
         }
     }
     match (json, at) {
@@ -42,7 +43,7 @@ fn transcript(story: &Transcript) -> String {
 fn then(story: &Transcript, at: Timestamp) -> String {
     let Transcript { run, turns, .. } = story;
     let name = turns.last().map_or("", |turn| turn.turn.to.as_str());
-    let mut out = format!("{} {} was {name} at {}\n", run.workflow, run.key, at.to_rfc3339());
+    let mut out = format!("{} {} was {name} at {}\n", run.workflow, run.key, spelled(at));
     turns.iter().for_each(|turn| out.push_str(&told(turn)));
     match turns.last().and_then(|turn| turn.state.as_deref()) {
         Some(state) => out + "state\n  " + state + "\n",
@@ -55,7 +56,7 @@ fn told(story: &TurnStory) -> String {
     let TurnView { seq, key, at, verdict, event, to, note, actor, attempts, last_error, .. } = turn;
     let actor = actor.as_deref().map(|actor| format!("  by {actor}")).unwrap_or_default();
     let note = note.as_deref().map(|note| format!("  ({verdict}: {note})")).unwrap_or_default();
-    let mut out = format!("{seq:>4}  {}  {key} → {to}{actor}{note}\n", at.to_rfc3339());
+    let mut out = format!("{seq:>4}  {}  {key} → {to}{actor}{note}\n", spelled(*at));
     let mut line = |text: String| out.push_str(&format!("      {}\n", cut(&text)));
     if key != "start" {
         line(format!("event   {event}"));
@@ -77,7 +78,7 @@ fn told(story: &TurnStory) -> String {
 
 fn work_of_turn(work: &QueuedWork) -> String {
     let QueuedWork { kind, name, due, to, became, .. } = work;
-    let due = due.map(|at| format!(" at {}", at.to_rfc3339())).unwrap_or_default();
+    let due = due.map(|at| format!(" at {}", spelled(at))).unwrap_or_default();
     let to = to.map(|run| format!(" {run}")).unwrap_or_default();
     format!("{kind:<7} {name}{due}{to}: {}", fate(kind, became))
 }
@@ -103,7 +104,7 @@ pub(super) fn work_line(work: &WorkView) -> String {
         (Some(class), Some(error)) => format!("  {class}: {error}"),
         _ => String::new(),
     };
-    format!("{id}  {standing} {kind} {workflow}.{name}, due {}, claimed {attempt} times{failure}", due.to_rfc3339())
+    format!("{id}  {standing} {kind} {workflow}.{name}, due {}, claimed {attempt} times{failure}", spelled(*due))
 }
 
 fn cut(text: &str) -> String {

@@ -4,6 +4,7 @@
 //! SQLite's own waiting is polling; between processes its busy timeout does.
 
 use std::fs;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,6 +122,9 @@ pub(super) fn unavailable(error: sqlx::Error) -> Error {
 /// Turning WAL on cannot wait for other connections, so the first processes to come take turns by a lock file.
 async fn set_up(path: &Path, options: &SqliteConnectOptions) -> Result<(), Error> {
     let _turn = lock(path.with_added_extension("lock")).await?;
+    // Nobody else reads the books; what SQLite puts beside its file takes over the rights.
+    let private = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path);
+    private.map_err(|error| unusable(path, &error))?;
     let options = options.clone().journal_mode(SqliteJournalMode::Wal);
     let mut connection = SqliteConnection::connect_with(&options).await.map_err(|error| unusable(path, &error))?;
     connection.execute(SCHEMA).await.map_err(|error| unusable(path, &error))?;
