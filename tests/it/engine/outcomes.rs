@@ -105,7 +105,12 @@ async fn a_panic_in_the_projection_spoils_only_its_own_turn(db: TestDatabase) {
     let good = (10..30u128).map(|n| start(n, i64::try_from(n).unwrap()));
     let (good, bad) = futures::join!(futures::future::join_all(good), start(1, JINXED));
     assert!(good.iter().all(Result::is_ok));
-    assert!(matches!(&bad, Err(TurnError::Storage(error)) if error.to_string().contains("planted")), "{bad:?}");
+    let spoilt = |failed: &Result<_, TurnError>| matches!(failed, Err(TurnError::Poison { run: of, why }) if *of == run(1) && why.contains("planted"));
+    assert!(spoilt(&bad), "{bad:?}");
+    let tx = engine.begin().await.unwrap();
+    let bad = tx.start::<Seat>(run(1), "k1", &terms(JINXED), &Origin::default()).await;
+    assert!(spoilt(&bad), "in a caller's own transaction too: {bad:?}");
+    drop(tx);
     theatre.engine.settle().await.unwrap();
     assert_eq!(theatre.count("select count(*) from workflow_run where state_name = 'Paid'").await, 20);
     assert_eq!(theatre.count("select count(*) from workflow_run").await, 20, "what was spoilt left nothing behind");

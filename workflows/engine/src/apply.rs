@@ -6,6 +6,7 @@ use crate::decide::{Decided, Desk};
 use crate::engine::Core;
 use crate::event::{Input, Verdict};
 use crate::hands::Lease;
+use crate::registry::Unprojected;
 use crate::storage::{self, Ask};
 use crate::turn::Spoiled;
 use crate::tx::TurnError;
@@ -87,9 +88,19 @@ pub(crate) async fn apply(core: &Core, tx: &Tx, inputs: &[Input], again: bool) -
     }
     for (workflow, changed) in changed {
         let process = core.registry.get(workflow).expect("a run moves only by a known workflow");
-        process.project(tx, changed).await.map_err(|error| contested(error, takes))?;
+        let Some(run) = changed.first().map(|changed| changed.run) else { continue };
+        process.project(tx, changed).await.map_err(|error| unprojected(error, run, takes))?;
     }
     Ok(Applied { verdicts, leases, ring, news })
+}
+
+/// Code that fails on its rows spoils the turn as code that fails on its state does. In a group it is open on which run it failed:
+/// halving finds out.
+fn unprojected(error: Unprojected, run: RunId, takes: Option<&'static str>) -> Failure {
+    match error {
+        Unprojected::Said(error) => contested(error, takes),
+        Unprojected::Poison(why) => Failure::Spoiled(Spoiled { run, timer: None, why }),
+    }
 }
 
 /// A projection's failure: a conflict, when the step said that one is possible.

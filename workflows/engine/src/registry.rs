@@ -70,6 +70,21 @@ pub(crate) struct RawAttempt {
     pub(crate) now: Timestamp,
 }
 
+/// Why a projection did not come about.
+#[derive(Debug)]
+pub(crate) enum Unprojected {
+    /// What it says itself.
+    Said(ProjectError<DbErr>),
+    /// The author's code failed.
+    Poison(Poison),
+}
+
+impl From<Poison> for Unprojected {
+    fn from(why: Poison) -> Self {
+        Self::Poison(why)
+    }
+}
+
 /// One workflow without its types.
 pub(crate) trait Process: Send + Sync {
     fn name(&self) -> &'static str;
@@ -85,7 +100,7 @@ pub(crate) trait Process: Send + Sync {
     fn policy(&self, effect: &str) -> Result<Policy, Poison>;
     /// The event as this build writes it: whatever else the text says is not kept.
     fn event(&self, text: &str) -> Result<String, Poison>;
-    fn project<'a>(&'a self, tx: &'a Tx, changed: Vec<RawChanged>) -> BoxFuture<'a, Result<(), ProjectError<DbErr>>>;
+    fn project<'a>(&'a self, tx: &'a Tx, changed: Vec<RawChanged>) -> BoxFuture<'a, Result<(), Unprojected>>;
     fn perform(&self, attempt: RawAttempt) -> BoxFuture<'_, Result<String, Fault>>;
     fn look_up(&self, attempt: RawAttempt) -> BoxFuture<'_, Result<Found<String>, Fault>>;
 }
@@ -203,17 +218,15 @@ impl<W: Workflow + Project<Tx, Error = DbErr>, P: Perform<W>> Process for Entry<
         read::<W::Event>("event", text).map(|event| encode(&event))
     }
 
-    fn project<'a>(&'a self, tx: &'a Tx, changed: Vec<RawChanged>) -> BoxFuture<'a, Result<(), ProjectError<DbErr>>> {
+    fn project<'a>(&'a self, tx: &'a Tx, changed: Vec<RawChanged>) -> BoxFuture<'a, Result<(), Unprojected>> {
         async move {
             let mut typed = Vec::with_capacity(changed.len());
             for RawChanged { run, input, state, seq, at } in changed {
-                let unreadable = |error: Poison| ProjectError::Storage(DbErr::Custom(error));
-                let (input, state) =
-                    (read("input", &input).map_err(unreadable)?, read("state", &state).map_err(unreadable)?);
+                let (input, state) = (read("input", &input)?, read("state", &state)?);
                 typed.push(Changed::<W> { run, input, state, seq, at });
             }
             let rows = AssertUnwindSafe(W::project(tx, &typed)).catch_unwind().await;
-            rows.unwrap_or_else(|panic| Err(ProjectError::Storage(DbErr::Custom(message(&*panic)))))
+            rows.map_err(|panic| message(&*panic))?.map_err(Unprojected::Said)
         }
         .boxed()
     }

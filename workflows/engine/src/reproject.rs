@@ -6,7 +6,7 @@
 use crate::databases::{Trouble, trouble};
 use crate::engine::{Engine, detached};
 use crate::operate::{RUN, query, run_view};
-use crate::registry::{Process, RawChanged};
+use crate::registry::{Process, RawChanged, Unprojected};
 use crate::storage::instant;
 use crate::{ProjectError, RunId, RunView, Timestamp, Tx};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Value};
@@ -104,10 +104,11 @@ impl Engine {
     }
 }
 
-fn in_the_way(error: ProjectError<DbErr>) -> DbErr {
+fn in_the_way(error: Unprojected) -> DbErr {
     match error {
-        ProjectError::Storage(error) => error,
-        ProjectError::Taken(conflict) => DbErr::Custom(conflict.to_string()),
+        Unprojected::Said(ProjectError::Storage(error)) => error,
+        Unprojected::Said(ProjectError::Taken(conflict)) => DbErr::Custom(conflict.to_string()),
+        Unprojected::Poison(why) => DbErr::Custom(why),
     }
 }
 
