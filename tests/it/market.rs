@@ -1,8 +1,6 @@
 //! Homes, quotes, bookings and money, over HTTP on both databases.
 
-mod bad_input;
 mod bookings;
-mod canary;
 mod endings;
 mod homes;
 mod nights;

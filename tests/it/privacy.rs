@@ -17,7 +17,7 @@ use crate::bad_input::document::{Document, kind};
 use canaries::{JUDGED, PASSWORDS, PERSONAL};
 
 /// The only tables that hold people's own words; all of them can be erased or expire.
-const ERASABLE: [&str; 9] = [
+const ERASABLE: [&str; 8] = [
     "user_account",
     "session",
     "property",
@@ -26,7 +26,6 @@ const ERASABLE: [&str; 9] = [
     "idempotency_key",
     "quote",
     "email_verification",
-    "webhook_inbox",
 ];
 
 /// Where a word stands, if anywhere; also as hexadecimal digits, for bytes.
@@ -72,7 +71,20 @@ async fn what_people_say_stays_in_rows_that_can_be_erased(db: TestDatabase) {
             .any(|(table, rows)| ERASABLE.contains(&table.as_str()) && !sightings(word, rows.iter()).is_empty());
         assert!(seen, "{what} was told, and kept nowhere: is it planted?");
     }
-    for table in ["workflow_run", "workflow_journal", "event_log", "ledger_leg", "schedule_tick"] {
+    assert!(
+        told.letters.iter().any(|letter| letter.to_lowercase().contains("zqtitle")),
+        "no letter speaks of the home"
+    );
+    for table in [
+        "workflow_run",
+        "workflow_journal",
+        "event_log",
+        "ledger_leg",
+        "schedule_tick",
+        "payment",
+        "payout",
+        "webhook_inbox",
+    ] {
         assert!(dump.0.contains_key(table), "nothing in {table}: the story is too short");
     }
     let (turns, logged) = (dump.0["workflow_journal"].len(), lines.len());

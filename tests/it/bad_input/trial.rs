@@ -26,8 +26,9 @@ pub(super) struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    /// Tries one operation in all its forms.
-    pub(super) async fn try_operation(&mut self, operation: &Operation<'_>) {
+    /// Tries one operation in all its forms, and returns what is left for the end.
+    pub(super) async fn try_operation(&mut self, operation: &Operation<'_>) -> Vec<Case> {
+        let mut odd = Vec::new();
         for form in forms(&operation.name) {
             let example = example(self.cast, form).await;
             let valid = Valid::new(self.document, operation, (form, &example));
@@ -45,6 +46,16 @@ impl Trial<'_> {
             } else if !operation.statuses.contains(&proof.status) {
                 self.blame(form, "the valid request", format!("status {} is not documented", proof.status));
             }
+            odd.extend(valid.oddities());
+        }
+        odd
+    }
+
+    /// Tries what is odd without being wrong. Some of it is taken, so nothing valid can be tried after this.
+    pub(super) async fn try_oddities(&mut self, operation: &Operation<'_>, oddities: &[Case]) {
+        let mut before = self.dump().await;
+        for case in oddities {
+            self.try_case(operation, case, &mut before).await;
         }
     }
 
@@ -59,7 +70,7 @@ impl Trial<'_> {
     async fn try_case(&mut self, operation: &Operation<'_>, case: &Case, before: &mut Dump) {
         self.findings.cases += 1;
         let answer = self.cast.door.send(&case.ask).await;
-        let is_answered = case.may_answer && operation.method == "GET" && answer.status < 300;
+        let is_answered = case.may_answer && answer.status < 300;
         if !is_answered {
             for what in self.flaws(&answer, &case.ask) {
                 self.blame(&operation.name, &case.label, what);
@@ -70,7 +81,9 @@ impl Trial<'_> {
         }
         let after = self.dump().await;
         if after != *before {
-            self.blame(&operation.name, &case.label, format!("wrote {:#?}", before.changes(&after)));
+            if !is_answered || operation.method == "GET" {
+                self.blame(&operation.name, &case.label, format!("wrote {:#?}", before.changes(&after)));
+            }
             *before = after;
         }
     }

@@ -39,6 +39,61 @@ pub(super) fn bodies(
     all
 }
 
+/// A valid body with something odd in one place: it may be taken or refused, and must not fail.
+pub(super) fn oddities(valid: &Value) -> Vec<Spoilt> {
+    let mut places = Vec::new();
+    collect(valid, "", &mut places);
+    let spoil = |place: &String, odd: Option<Value>| {
+        let label = odd.as_ref().map_or_else(|| format!("{place} gone"), |odd| format!("{place} is {odd:.60}"));
+        Spoilt { label, bytes: with(valid, place, odd).to_string().into_bytes() }
+    };
+    places.iter().flat_map(|place| odd_values().into_iter().map(move |odd| spoil(place, odd))).collect()
+}
+
+/// Every place in a body, as a JSON pointer.
+fn collect(value: &Value, at: &str, places: &mut Vec<String>) {
+    let beneath: Vec<(String, &Value)> = match value {
+        Value::Object(fields) => fields.iter().map(|(name, field)| (name.clone(), field)).collect(),
+        Value::Array(items) => items.iter().enumerate().map(|(n, item)| (n.to_string(), item)).collect(),
+        _ => vec![],
+    };
+    for (name, field) in beneath {
+        let place = format!("{at}/{name}");
+        places.push(place.clone());
+        collect(field, &place, places);
+    }
+}
+
+/// What stands in the place of a value; `None` takes it away.
+fn odd_values() -> Vec<Option<Value>> {
+    let texts = ["", "x", "\u{0}", "a\u{0}b", "\u{202e}", "2027-02-30", "99999-01-01", "-0001-01-01", "9999-12-31"];
+    let ids = [
+        "usr_0192f0c1a2b37c4d8e5f60718293a4b5",
+        "prp_0192f0c1a2b37c4d8e5f60718293a4b5",
+        "bkg_0192f0c1a2b37c4d8e5f60718293a4b5",
+    ];
+    let numbers = [json!(-1), json!(0), json!(1.5), json!(1e300), json!(i64::MAX), json!(i64::MIN)];
+    let shapes =
+        [json!(null), json!(true), json!([]), json!({}), json!([[[]]]), json!({"x": 1}), json!("x".repeat(20_000))];
+    let texts = texts.into_iter().chain(ids).map(Value::from);
+    texts.chain(numbers).chain(shapes).map(Some).chain([None]).collect()
+}
+
+/// The body with one place changed.
+fn with(body: &Value, place: &str, odd: Option<Value>) -> Value {
+    let mut body = body.clone();
+    let (parent, name) = place.rsplit_once('/').expect("a pointer begins with a slash");
+    let index = || name.parse::<usize>().expect("a place in a list is a number");
+    match (body.pointer_mut(parent).expect("a place of the body"), odd) {
+        (Value::Object(fields), Some(odd)) => drop(fields.insert(name.to_owned(), odd)),
+        (Value::Object(fields), None) => drop(fields.remove(name)),
+        (Value::Array(items), Some(odd)) => items[index()] = odd,
+        (Value::Array(items), None) => drop(items.remove(index())),
+        _ => unreachable!("places are in objects and lists"),
+    }
+    body
+}
+
 struct Spoiler<'a> {
     document: &'a Document,
     valid: &'a Value,

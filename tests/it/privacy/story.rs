@@ -14,6 +14,8 @@ use crate::bad_input::examples::signature;
 /// What only its owner may ever hold.
 pub(super) struct Told {
     pub(super) secrets: Vec<(&'static str, String)>,
+    /// The letters that went to the guest.
+    pub(super) letters: Vec<String>,
 }
 
 struct Teller {
@@ -23,6 +25,7 @@ struct Teller {
     commands: u32,
 }
 
+const GUEST: &str = "Zqmail.anna@example.org";
 const AGENT: &str = "Zqagent/1.0 (of Anna)";
 
 pub(super) async fn play(house: TestApp) -> Told {
@@ -31,14 +34,15 @@ pub(super) async fn play(house: TestApp) -> Told {
     // The first look at a schedule starts its count.
     teller.house.app.engine.fire_ticks().await.unwrap();
     let host = teller.arrive("Zqhostmail@example.org").await;
-    let guest = teller.arrive("Zqmail.anna@example.org").await;
+    let guest = teller.arrive(GUEST).await;
     let profile = json!({"name": "Zqnewname Huber", "phone": "+43987650123"});
     teller.door.done(teller.ask("PATCH", "/profile", Some(&guest)).json(&profile)).await;
     teller.mistakes(&guest).await;
     let home = teller.offer(&host).await;
     teller.look(&guest, &home).await;
     teller.stay(&host, &guest, &home).await;
-    Told { secrets: teller.secrets }
+    let letters = teller.house.outbox.to(&GUEST.to_lowercase());
+    Told { secrets: teller.secrets, letters: letters.into_iter().map(|letter| letter.text).collect() }
 }
 
 impl Teller {
@@ -169,6 +173,8 @@ impl Teller {
         let (third, _) = self.order(guest, home, (30, "pm_card_ok")).await;
         self.post(&format!("/bookings/{third}/accept"), Some(host), json!({})).await;
         self.post(&format!("/bookings/{third}/cancel"), Some(guest), json!({})).await;
+        let (unpaid, _) = self.order(guest, home, (50, "pm_card_action")).await;
+        self.post(&format!("/bookings/{unpaid}/cancel"), Some(guest), json!({})).await;
         let (silent, _) = self.order(guest, home, (40, "pm_card_ok")).await;
         let end = check_in.and_time(NaiveTime::MIN).and_utc() + TimeDelta::days(4);
         self.house.app.engine.advance_to(end, Settling::Inline).await.unwrap();
@@ -177,6 +183,7 @@ impl Teller {
         }
         assert_eq!(self.get(&format!("/bookings/{stay}"), guest).await["status"], "completed");
         assert!(self.get("/payouts", host).await["data"][0].is_object(), "the host was paid");
+        assert!(self.house.hear_the_gateway().await > 0, "the gateway had something to say");
         let message = self.get("/notifications", guest).await["data"][0]["id"].as_str().unwrap().to_owned();
         self.post(&format!("/notifications/{message}/read"), Some(guest), json!({})).await;
     }
