@@ -155,7 +155,7 @@ impl From<sea_orm::DbErr> for Error {
         match store::classify(&source) {
             _ if never_began => Self::Busy("the database"),
             class if class.may_be_repeated() => Self::Busy("the database"),
-            store::Class::Connection => Self::CutOff(source),
+            store::Class::Connection | store::Class::NoRoom => Self::CutOff(source),
             _ => Self::Storage(source),
         }
     }

@@ -2,8 +2,8 @@
 
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr};
 use sea_orm::{SqliteTransactionMode, TransactionOptions, TransactionTrait};
-use sqlx::Executor;
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
+use sqlx::{Connection, Executor, SqliteConnection};
 use std::path::Path;
 use std::time::Duration;
 
@@ -101,12 +101,18 @@ impl Databases {
 
     /// Opens (or creates) a SQLite file: one connection that writes, several that only read.
     ///
+    /// A connection that has lost count of its transactions is closed instead of going back to its pool. (When the disk is full,
+    /// SQLite rolls back by itself; sqlx 0.9.0 then finds nothing to roll back and goes on counting a transaction as open. The next
+    /// ones would be savepoints, the first of them that is rolled back stays open, and what is committed after that is acknowledged
+    /// and never written.)
+    ///
     /// # Errors
     /// When the file cannot be opened.
     pub async fn sqlite(path: &Path, pools: Pools) -> Result<Self, DbErr> {
         let url = format!("sqlite://{}?mode=rwc", path.display());
         let open = |size: u32, read_only: bool| {
             let mut options = base(&url, size, pools);
+            options.map_sqlx_sqlite_pool_opts(|pool| pool.after_release(|connection, _| Box::pin(in_step(connection))));
             options.map_sqlx_sqlite_opts(move |o| {
                 let o = o
                     .journal_mode(SqliteJournalMode::Wal)
@@ -148,6 +154,15 @@ impl Databases {
     pub fn backend(&self) -> DbBackend {
         self.write.get_database_backend()
     }
+}
+
+/// Whether a connection that comes back is outside any transaction, by its own count.
+async fn in_step(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        // The roll-back of a dropped transaction may still be on its way.
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
 }
 
 fn view(name: &'static str, db: &DatabaseConnection) -> PoolView {
@@ -203,11 +218,12 @@ pub(crate) fn trouble(error: &DbErr) -> Trouble {
     match sqlx.as_ref() {
         sqlx::Error::Database(e) if e.is_unique_violation() => Trouble::Unique,
         sqlx::Error::Database(e) => match e.code().as_deref() {
-            // Shutdown, crash, cannot connect now, serialization, deadlock, lock time-out, out of connections; SQLite busy and locked.
-            Some(
-                "57P01" | "57P02" | "57P03" | "40001" | "40P01" | "55P03" | "53300" | "25P03" | "5" | "6" | "261"
-                | "517",
-            ) => Trouble::Passing,
+            // Shutdown, crash, cannot connect now, serialization, deadlock, lock time-out, idle for too long; SQLite busy and locked.
+            Some("57P01" | "57P02" | "57P03" | "40001" | "40P01" | "55P03" | "25P03" | "5" | "6" | "261" | "517") => {
+                Trouble::Passing
+            }
+            // No room, on the disk or in memory, no connection left, or a disk that fails: whoever has that mended sees it go on.
+            Some(code) if is_no_room(code) => Trouble::Passing,
             Some(code) if code.starts_with("08") => Trouble::Passing,
             _ => Trouble::Statement,
         },
@@ -217,5 +233,25 @@ pub(crate) fn trouble(error: &DbErr) -> Trouble {
         | sqlx::Error::WorkerCrashed
         | sqlx::Error::Protocol(_) => Trouble::Passing,
         _ => Trouble::Statement,
+    }
+}
+
+/// PostgreSQL's classes 53 (insufficient resources) and 58 (system error); SQLite's NOMEM, IOERR in all its kinds, and FULL.
+fn is_no_room(code: &str) -> bool {
+    let of_postgres = code.len() == 5 && (code.starts_with("53") || code.starts_with("58"));
+    let of_sqlite = code.parse().is_ok_and(|code: u32| code < 1 << 16 && [7, 10, 13].contains(&(code & 0xff)));
+    of_postgres || (code.len() < 5 && of_sqlite)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_a_wrong_statement() {
+        // Disk full, out of memory, too many connections, I/O error; FULL, IOERR_WRITE, IOERR_FSYNC, NOMEM.
+        assert!(["53100", "53200", "53300", "58030", "13", "778", "1034", "7"].into_iter().all(is_no_room));
+        // A unique violation, a syntax error; ERROR, a primary key, and a number that only looks like FULL.
+        assert!(!["23505", "42601", "1", "1555", "53"].into_iter().any(is_no_room));
     }
 }

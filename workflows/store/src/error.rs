@@ -72,6 +72,8 @@ pub enum Class {
     Timeout,
     /// The connection is gone or none was free. At a COMMIT this leaves open whether it happened.
     Connection,
+    /// There is no room, on the disk or in memory, or the disk fails. At a COMMIT this leaves open whether it happened.
+    NoRoom,
     /// Anything else: a mistake of ours, or a rule of the schema.
     Other,
 }
@@ -116,6 +118,13 @@ fn of_code(code: &str) -> Class {
         "57014" => Class::Timeout,
         "57P01" | "57P02" | "57P03" | "53300" => Class::Connection,
         class08 if class08.len() == 5 && class08.starts_with("08") => Class::Connection,
+        postgres if postgres.len() == 5 => match &postgres[..2] {
+            // Insufficient resources, system error.
+            "53" | "58" => Class::NoRoom,
+            _ => Class::Other,
+        },
+        // NOMEM, IOERR of all kinds, FULL.
+        sqlite if sqlite.parse().is_ok_and(|code: u32| matches!(code & 0xff, 7 | 10 | 13)) => Class::NoRoom,
         _ => Class::Other,
     }
 }
@@ -132,6 +141,9 @@ mod tests {
             (Class::ForeignKey, "23503", "787"),
             (Class::Busy, "55P03", "5"),
             (Class::Busy, "55P03", "517"),
+            (Class::NoRoom, "53100", "13"),
+            (Class::NoRoom, "53200", "7"),
+            (Class::NoRoom, "58030", "778"),
         ];
         for (class, postgres, sqlite) in same {
             assert_eq!((of_code(postgres), of_code(sqlite)), (class, class), "{postgres} and {sqlite}");

@@ -67,7 +67,8 @@ impl File {
             .busy_timeout(BUSY)
             .synchronous(SqliteSynchronous::Full);
         set_up(path, &options).await?;
-        let pool = SqlitePoolOptions::new().max_connections(4).connect_with(options).await.map_err(unavailable)?;
+        let pool = SqlitePoolOptions::new().max_connections(4).after_release(|it, _| Box::pin(in_step(it)));
+        let pool = pool.connect_with(options).await.map_err(unavailable)?;
         Ok(Self { pool, writers: Arc::default() })
     }
 
@@ -117,6 +118,15 @@ pub(super) async fn detached<T: Send + 'static>(
 /// A failure before anything was committed.
 pub(super) fn unavailable(error: sqlx::Error) -> Error {
     Error::transient(format!("using the sandbox's file: {error}"))
+}
+
+/// Whether a connection that comes back counts no transaction as open. A full disk has SQLite roll back by itself, which sqlx 0.9.0 does
+/// not hear of; such a connection would refuse every transaction from then on.
+async fn in_step(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
 }
 
 /// Turning WAL on cannot wait for other connections, so the first processes to come take turns by a lock file.
