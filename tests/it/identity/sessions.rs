@@ -61,7 +61,7 @@ async fn fifty_tabs_refresh_at_once_and_stay_in(db: TestDatabase) {
 async fn a_session_ends_when_nobody_renews_it(db: TestDatabase) {
     let house = TestApp::open(db).await;
     let anna = house.person("anna@example.org").await;
-    house.seconds_later(606);
+    house.seconds_later(661);
     assert_eq!(house.get("/profile", Some(&anna.access)).await.code(), "token_invalid");
     house.seconds_later(14 * 86400);
     assert_eq!(refresh(&house, &anna.refresh).await.code(), "session_ended");

@@ -12,7 +12,7 @@ use super::keys::{Keys, SigningKey};
 use super::seal::random;
 
 /// The clocks of our machines may differ by this much.
-const LEEWAY: TimeDelta = TimeDelta::seconds(5);
+const LEEWAY: TimeDelta = TimeDelta::seconds(60);
 
 /// The most a token of ours can measure.
 const MAX_LENGTH: usize = 1024;
