@@ -2,5 +2,6 @@
 
 mod cases;
 mod databases;
+mod faults;
 mod processes;
 mod servers;

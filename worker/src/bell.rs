@@ -7,7 +7,7 @@
 
 use crate::pause::Pause;
 use crate::wire::{CONNECTING, Wire};
-use engine::{Engine, Ring};
+use engine::{Engine, Ring, faults};
 use futures::StreamExt;
 use redis::aio::MultiplexedConnection;
 use redis::{ErrorKind, RedisError};
@@ -113,7 +113,10 @@ async fn publish(
         }
         let connection = connection.as_mut().expect("it was there or was just made");
         let spelled = spell(wire.process(), queues);
-        redis::cmd("PUBLISH").arg(channel(wire)).arg(spelled).query_async(connection).await
+        faults::point("before_publish");
+        let rung = redis::cmd("PUBLISH").arg(channel(wire)).arg(spelled).query_async(connection).await;
+        faults::point("after_publish");
+        rung
     };
     within(RINGING, ringing).await
 }

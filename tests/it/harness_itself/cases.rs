@@ -9,7 +9,7 @@ struct Row {
     cover: String,
 }
 
-fn root() -> PathBuf {
+pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
@@ -27,7 +27,7 @@ fn rows() -> Vec<Row> {
 }
 
 /// Every source file with tests, by its path within the workspace.
-fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
+pub(super) fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();
         if path.is_dir() && !path.ends_with("target") {

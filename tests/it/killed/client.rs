@@ -1,5 +1,7 @@
 //! A client as every client should be: it sends the same request with the same key until it knows what became of it.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -16,6 +18,28 @@ const LIMIT: Duration = Duration::from_secs(100);
 /// One try in so many is given up after a moment: its outcome is unknown without anybody having been killed.
 const HASTY: u32 = 15;
 
+/// How requests fared, those apart that were given up early.
+#[derive(Debug, Default)]
+pub(crate) struct Fared {
+    took: Mutex<Vec<Duration>>,
+    failed: AtomicUsize,
+}
+
+impl Fared {
+    fn note(&self, took: Duration, answered: bool) {
+        self.took.lock().unwrap_or_else(PoisonError::into_inner).push(took);
+        self.failed.fetch_add(usize::from(!answered), Relaxed);
+    }
+
+    /// How many there were, how many had no answer or one of a server in trouble, and how long all but one in a hundred took at most.
+    pub(crate) fn sum(&self) -> (usize, usize, Duration) {
+        let mut took = self.took.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        took.sort_unstable();
+        let most = took.get((took.len() * 99) / 100).copied().unwrap_or_default();
+        (took.len(), self.failed.load(Relaxed), most)
+    }
+}
+
 /// Reaches the product, by whichever of its addresses answers.
 #[derive(Clone)]
 pub(crate) struct Client {
@@ -24,6 +48,7 @@ pub(crate) struct Client {
     /// What a balancer in front would say of where the request comes from.
     from: String,
     hasty: bool,
+    pub(crate) fared: Arc<Fared>,
 }
 
 /// One thing that somebody wants.
@@ -117,7 +142,7 @@ impl Reply {
 impl Client {
     pub(crate) fn new(sites: Vec<String>, from: impl Into<String>) -> Result<Self> {
         let http = reqwest::Client::builder().no_proxy().build().context("make an HTTP client")?;
-        Ok(Self { http, sites, from: from.into(), hasty: true })
+        Ok(Self { http, sites, from: from.into(), hasty: true, fared: Arc::default() })
     }
 
     /// The same client from another address.
@@ -137,7 +162,12 @@ impl Client {
             let hasty = self.hasty && dice.random_ratio(1, HASTY);
             let patience = if hasty { Duration::from_millis(dice.random_range(1..60)) } else { PATIENCE };
             let site = &self.sites[dice.random_range(0..self.sites.len())];
-            let last = match self.send(site, ask, patience).await {
+            let asked = Instant::now();
+            let answer = self.send(site, ask, patience).await;
+            if !hasty {
+                self.fared.note(asked.elapsed(), answer.as_ref().is_ok_and(|reply| reply.status < 500));
+            }
+            let last = match answer {
                 Ok(reply) if reply.is_definite() => return Ok(reply),
                 Ok(reply) => format!("{} {}", reply.status, reply.body),
                 Err(error) => format!("{error:#}"),

@@ -15,8 +15,8 @@ use super::seat::{Role, Seat, Wires};
 
 /// The installation's name: the first part of every key that goes to the gateway.
 pub(crate) const NAME: &str = "killed";
-/// Where processes note which crash points they pass.
-const PASSAGES: &str = "passages";
+/// Where the crash points lie at which somebody shall die.
+const DEATHS: &str = "deaths";
 /// Short waits for the host, so that the clock can be moved past them step by step.
 const TIMERS: &str = "{ host_answer_hours = 2, guest_action_hours = 2 }";
 /// Between two looks for processes that ended by themselves.
@@ -64,8 +64,9 @@ impl Installation {
     fn seated(roles: &[(&str, Role)], faults: &str) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("innkeeper-killed-").tempdir()?;
         let data = folder.path().join("data");
-        let passages = folder.path().join(PASSAGES);
-        let mut shared = settings(&format!("{faults},passages:{}", passages.display()));
+        let deaths = folder.path().join(DEATHS);
+        fs::create_dir(&deaths)?;
+        let mut shared = settings(&format!("{faults},deaths:{}", deaths.display()));
         shared.insert("INNKEEPER_INSTALLATION__DATA".to_owned(), data.display().to_string());
         let seat = |(name, role): &(&str, Role)| Seat::new(*name, *role, folder.path().to_path_buf(), &shared);
         let mut seats = roles.iter().map(seat).collect::<Result<Vec<Seat>>>()?;
@@ -108,21 +109,26 @@ impl Installation {
         Ok(well)
     }
 
-    /// How often each crash point was passed by all processes together, at least: a count is written down when it has doubled.
-    pub(crate) fn passages(&self) -> BTreeMap<String, u64> {
-        let text = fs::read_to_string(self.folder.path().join(PASSAGES)).unwrap_or_default();
-        let mut most: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-        for line in text.lines() {
-            if let [process, point, count] = line.split(' ').collect::<Vec<_>>()[..] {
-                let (last, count) = (most.entry((process, point)).or_default(), count.parse().unwrap_or(0));
-                *last = count.max(*last);
+    /// Has whoever passes this crash point next die there.
+    pub(crate) fn sentence(&self, point: &str) -> Result<()> {
+        Ok(fs::write(self.deaths().join(point), "")?)
+    }
+
+    /// Lets everybody live from here on, and says at which points nobody has come by.
+    pub(crate) fn reprieve(&self) -> Result<Vec<String>> {
+        let mut never = vec![];
+        for file in fs::read_dir(self.deaths())? {
+            let file = file?;
+            // It may have struck this very moment.
+            if fs::remove_file(file.path()).is_ok() {
+                never.push(file.file_name().to_string_lossy().into_owned());
             }
         }
-        let mut passages = BTreeMap::new();
-        for ((_, point), count) in most {
-            *passages.entry(point.to_owned()).or_default() += count;
-        }
-        passages
+        Ok(never)
+    }
+
+    fn deaths(&self) -> PathBuf {
+        self.folder.path().join(DEATHS)
     }
 
     /// Where letters are written.

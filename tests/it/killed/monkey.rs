@@ -8,10 +8,13 @@ use anyhow::Result;
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
+use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
+use engine::faults::{POINTS, Point};
 use harness::proxy::{Lost, Road, Way};
+use harness::servers::send_signal;
 
 use super::installation::Installation;
 use super::seat::{Role, freeze, thaw};
@@ -24,6 +27,10 @@ const COMMITS: usize = 3;
 const WITHOUT_POSTGRES: Duration = Duration::from_millis(1_500);
 /// How long Redis is away.
 const WITHOUT_REDIS: Duration = Duration::from_secs(3);
+/// And when it is away for long: longer than anybody's patience with a connection.
+const LONG_WITHOUT_REDIS: Duration = Duration::from_secs(90);
+/// How long a frozen worker has to meet what it missed.
+const AWAKE: Duration = Duration::from_secs(3);
 
 /// One thing that the monkey does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,14 +41,22 @@ enum Prank {
     Roll,
     EmptyRedis,
     StopRedis,
+    /// Redis is away for long, and everything else goes on.
+    LoseRedis,
     /// A power cut at the database.
     KillPostgres,
+    /// One of the database's own processes is killed: it ends every connection and recovers.
+    KillBackend,
+    /// The database ends every other connection, whatever it is doing.
+    Terminate,
     /// The answers to some commits, or the commits themselves, are lost with their connections.
     LoseCommits,
     /// Every connection of a process to the database breaks.
     Cut,
     /// A worker hears nothing from the database any more, while everything that it says arrives, and Redis is there.
     Deafen,
+    /// Whoever passes this crash point next dies there.
+    Die(&'static Point),
 }
 
 /// How often the monkey does what.
@@ -54,10 +69,15 @@ pub(crate) struct Chaos {
     pub(crate) empty_redis: usize,
     pub(crate) stop_redis: usize,
     pub(crate) rolls: usize,
+    pub(crate) lose_redis: usize,
     pub(crate) kill_postgres: usize,
+    pub(crate) kill_backends: usize,
+    pub(crate) terminate: usize,
     pub(crate) lose_commits: usize,
     pub(crate) cuts: usize,
     pub(crate) deafen: usize,
+    /// Deaths at every crash point.
+    pub(crate) deaths: usize,
 }
 
 impl Chaos {
@@ -75,10 +95,14 @@ impl Chaos {
         empty_redis: 0,
         stop_redis: 0,
         rolls: 0,
+        lose_redis: 0,
         kill_postgres: 0,
+        kill_backends: 0,
+        terminate: 0,
         lose_commits: 0,
         cuts: 0,
         deafen: 0,
+        deaths: 0,
     };
 
     /// The one process, so many times.
@@ -86,14 +110,15 @@ impl Chaos {
         Self { kill_all: kills, ..Self::NONE }
     }
 
-    /// Whether a process stands still for a while, or believes that the others do.
+    /// Whether a process stands still for a while, or the database does: then nothing can be said about how long things last.
     pub(crate) const fn stands_still(self) -> bool {
-        self.freezes + self.deafen > 0
+        self.freezes + self.deafen + self.kill_postgres + self.kill_backends > 0
     }
 
     fn pranks(self, dice: &mut StdRng) -> Vec<Prank> {
         let Self { kill_workers, kill_apis, kill_all, freezes, empty_redis, stop_redis, .. } = self;
-        let Self { rolls, kill_postgres, lose_commits, cuts, deafen, .. } = self;
+        let Self { rolls, kill_postgres, lose_commits, cuts, deafen, deaths, .. } = self;
+        let Self { lose_redis, kill_backends, terminate, .. } = self;
         let of = |prank: Prank, times: usize| std::iter::repeat_n(prank, times);
         let mut pranks: Vec<Prank> = of(Prank::Kill(Role::Worker), kill_workers)
             .chain(of(Prank::Kill(Role::Api), kill_apis))
@@ -102,12 +127,17 @@ impl Chaos {
             .chain(of(Prank::StopRedis, stop_redis))
             .chain(of(Prank::Roll, rolls))
             .chain(of(Prank::KillPostgres, kill_postgres))
+            .chain(of(Prank::KillBackend, kill_backends))
+            .chain(of(Prank::Terminate, terminate))
             .chain(of(Prank::LoseCommits, lose_commits))
             .chain(of(Prank::Cut, cuts))
             .collect();
+        pranks.extend((0..deaths).flat_map(|_| POINTS).map(Prank::Die));
         pranks.shuffle(dice);
+        // What only the people of a play bring about comes while they still play.
+        pranks.sort_by_key(|prank| !matches!(prank, Prank::Die(point) if point.is_of_the_product()));
         // Early, while there is much in hand.
-        let long = of(Prank::Freeze, freezes).chain(of(Prank::Deafen, deafen));
+        let long = of(Prank::LoseRedis, lose_redis).chain(of(Prank::Freeze, freezes)).chain(of(Prank::Deafen, deafen));
         long.enumerate().for_each(|(n, prank)| pranks.insert((2 + 4 * n).min(pranks.len()), prank));
         pranks
     }
@@ -121,6 +151,10 @@ pub(crate) struct Deeds {
     pub(crate) redis: AtomicUsize,
     pub(crate) postgres: AtomicUsize,
     pub(crate) wires: AtomicUsize,
+    /// Answers that a worker brought too late, after it had stood still.
+    pub(crate) refused: AtomicUsize,
+    /// Deaths that were wanted at crash points.
+    pub(crate) deaths: AtomicUsize,
 }
 
 /// Plays all its pranks, and returns when everything runs again.
@@ -139,7 +173,15 @@ pub(crate) async fn monkey(house: Arc<Installation>, chaos: Chaos, mut dice: Std
             Prank::Deafen => {
                 freezes.spawn(deafening(Arc::clone(&house), dice.random_range(0..8), Arc::clone(&deeds)));
             }
-            Prank::Roll => roll(&house, &mut dice, &deeds).await?,
+            Prank::LoseRedis => {
+                freezes.spawn(lose_redis(Arc::clone(&house), Arc::clone(&deeds)));
+            }
+            Prank::KillBackend => kill_backend(&house, &deeds).await?,
+            Prank::Terminate => terminate(&house, &deeds).await?,
+            Prank::Roll => {
+                anyhow::ensure!(roll(&house, &mut dice, &deeds).await?, "a worker did not end in good order");
+            }
+            Prank::Die(point) => die(&house, point, &mut dice, &deeds).await?,
             Prank::KillPostgres => kill_postgres(&house, &deeds).await?,
             Prank::LoseCommits => lose_commits(&house, &mut dice, &deeds).await,
             Prank::Cut => cut(&house, &mut dice, &deeds).await,
@@ -181,16 +223,26 @@ async fn kill(house: &Installation, role: Role, dice: &mut StdRng, deeds: &Deeds
     Ok(())
 }
 
-/// Ends a worker in good order and starts another in its seat.
-async fn roll(house: &Installation, dice: &mut StdRng, deeds: &Deeds) -> Result<()> {
+/// Ends a worker in good order and starts another in its seat; false when its end was not in good order.
+async fn roll(house: &Installation, dice: &mut StdRng, deeds: &Deeds) -> Result<bool> {
     for n in in_any_order(house.seats.len(), dice) {
         let Ok(mut seat) = house.seats[n].try_lock() else { continue };
         if seat.role == Role::Worker {
             seat.serves().await?;
-            anyhow::ensure!(seat.stop().await?, "{} did not end in good order", seat.name);
+            let well = seat.stop().await?;
             deeds.kills.fetch_add(1, Relaxed);
-            return seat.start();
+            return seat.start().map(|()| well);
         }
+    }
+    Ok(true)
+}
+
+/// Wants a death at a crash point. Where only whoever is asked to end comes by, somebody is asked.
+async fn die(house: &Installation, point: &Point, dice: &mut StdRng, deeds: &Deeds) -> Result<()> {
+    house.sentence(point.name)?;
+    deeds.deaths.fetch_add(1, Relaxed);
+    if point.name.ends_with("_let_go") {
+        roll(house, dice, deeds).await?;
     }
     Ok(())
 }
@@ -203,6 +255,28 @@ async fn kill_postgres(house: &Installation, deeds: &Deeds) -> Result<()> {
         tokio::task::block_in_place(|| postgres.start_again())?;
         deeds.postgres.fetch_add(1, Relaxed);
     }
+    Ok(())
+}
+
+/// Our connections to the database, as it sees them.
+const OURS: &str = "select pid from pg_stat_activity where application_name like 'innkeeper%'";
+
+async fn kill_backend(house: &Installation, deeds: &Deeds) -> Result<()> {
+    let db = Database::connect(&house.database).await?;
+    let sql = format!("{OURS} order by state = 'active' desc, random() limit 1");
+    if let Some(row) = db.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await? {
+        let pid: i32 = row.try_get_by_index(0)?;
+        send_signal(pid.unsigned_abs(), "KILL");
+        deeds.postgres.fetch_add(1, Relaxed);
+    }
+    Ok(())
+}
+
+async fn terminate(house: &Installation, deeds: &Deeds) -> Result<()> {
+    let db = Database::connect(&house.database).await?;
+    let sql = format!("select pg_terminate_backend(pid) from ({OURS}) ours where random() < 0.5");
+    db.execute_unprepared(&sql).await?;
+    deeds.postgres.fetch_add(1, Relaxed);
     Ok(())
 }
 
@@ -255,6 +329,8 @@ async fn freezing(house: Arc<Installation>, which: usize, deeds: Arc<Deeds>) -> 
     sleep(FROZEN).await;
     thaw(pid);
     deeds.freezes.fetch_add(1, Relaxed);
+    sleep(AWAKE).await;
+    deeds.refused.fetch_add(seat.refused().await.unwrap_or(0), Relaxed);
     Ok(())
 }
 
@@ -262,6 +338,17 @@ async fn empty_redis(house: &Installation, deeds: &Deeds) -> Result<()> {
     if let Some(redis) = &house.redis {
         let redis = redis.lock().await;
         tokio::task::block_in_place(|| redis.empty())?;
+        deeds.redis.fetch_add(1, Relaxed);
+    }
+    Ok(())
+}
+
+async fn lose_redis(house: Arc<Installation>, deeds: Arc<Deeds>) -> Result<()> {
+    if let Some(redis) = &house.redis {
+        let mut redis = redis.lock().await;
+        tokio::task::block_in_place(|| redis.kill());
+        sleep(LONG_WITHOUT_REDIS).await;
+        tokio::task::block_in_place(|| redis.start_again())?;
         deeds.redis.fetch_add(1, Relaxed);
     }
     Ok(())

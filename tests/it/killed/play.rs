@@ -1,6 +1,5 @@
 //! A play from beginning to end: build the town, let crowd and monkey loose, heal, let time pass, judge.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -16,8 +15,8 @@ use super::crowd::Stage;
 use super::installation::Installation;
 pub(super) use super::monkey::Chaos;
 use super::monkey::{Deeds, monkey};
-use super::oracle::{Findings, Wrong, judge};
-use super::record::Record;
+use super::oracle::{Findings, Scene, Since, judge};
+use super::record::{Heard, Record};
 use super::script::{self, Measure, Slot};
 use super::town::Town;
 use super::witness::{Longest, Witness};
@@ -26,8 +25,6 @@ use super::witness::{Longest, Witness};
 const SILENCE: u32 = 2 * 3600 + 600;
 /// How long work may take to come to rest, a rescue from a dead process included.
 const REST: Duration = Duration::from_secs(60);
-/// The longest that a transaction may stay open while nobody works in it.
-const OPEN: Duration = Duration::from_secs(5);
 /// The jumps of the clock at the end: past every check-out, and past the payouts that the last one brings.
 const JUMPS: [i64; 4] = [20, 20, 25, 2];
 
@@ -70,13 +67,18 @@ pub(crate) struct Outcome {
     pub(crate) findings: Findings,
     /// In a line, for whoever reads the test's output.
     pub(crate) figures: String,
-    /// How often each crash point was passed, and how often a process ended by itself.
-    pub(crate) passages: BTreeMap<String, u64>,
-    pub(crate) crashes: usize,
+    /// Crash points at which a death was wanted and nobody came by.
+    pub(crate) never: Vec<String>,
     /// How many leases others had to free.
     pub(crate) rescued: u64,
-    /// The age of the oldest heartbeat that still held a lease: how long the dead kept work from the living.
-    pub(crate) rescue: Duration,
+    /// Answers of workers that stood still, which came too late and were refused.
+    pub(crate) refused: usize,
+    /// Commits whose answer, or question, was lost.
+    pub(crate) unknown: u64,
+    /// How many requests there were, how many failed, and how long all but a hundredth of them took at most.
+    pub(crate) fared: (usize, usize, Duration),
+    /// How often the gateway was called for each thing that it was to do.
+    pub(crate) calls: f64,
 }
 
 impl Play {
@@ -86,13 +88,21 @@ impl Play {
         Self { seed, storage: Storage::Servers, measure, chaos: Chaos::SERVERS, faults: "", rest: REST, brief: false }
     }
 
+    /// A process dies once at every crash point of the list. Turns are spoiled as a bad release would, and an operator has them tried
+    /// again: else nobody would come by where an outcome is kept and work is parked.
+    pub(crate) const fn at_every_point(seed: u64) -> Self {
+        let chaos = Chaos { deaths: 1, ..Chaos::NONE };
+        let measure = Measure { slots: 100, homes: 20, guests: 8, contested: 3, rivals: 3 };
+        Self { chaos, measure, faults: "mishap:outcome_turn:40", ..Self::of_servers(seed) }
+    }
+
     /// One process on SQLite.
     pub(crate) const fn embedded(seed: u64) -> Self {
         let measure = Measure { slots: 200, homes: 20, guests: 8, contested: 3, rivals: 4 };
         Self { seed, storage: Storage::Embedded, measure, chaos: Chaos::NONE, faults: "", rest: REST, brief: false }
     }
 
-    /// Plays it, and fails with all that the oracle finds; hands back how often each crash point was passed.
+    /// Plays it, and fails with all that the oracle finds.
     pub(crate) fn must_be_clean(self) -> Outcome {
         let outcome = self.run();
         let Outcome { findings, figures, .. } = &outcome;
@@ -129,37 +139,48 @@ impl Play {
             let town = Town::build(&client, &house.letters(), people).await.context("build the town")?;
             let stage = Stage { client, town, record: Record::default(), seed: self.seed, watched: self.watched() };
             laps.over("town");
-            let findings = self.drama((&house, &witness), &stage, &deeds, &laps).await?;
-            Ok::<_, anyhow::Error>((stage, findings))
+            let (never, restless) = self.drama((&house, &witness), &stage, &deeds, &laps).await?;
+            Ok::<_, anyhow::Error>((stage, never, restless))
         };
         let longest = Mutex::new(Longest::default());
-        let watched = async {
-            // A process that stands still keeps open what it has opened, and is not to blame.
-            match self.storage {
-                Storage::Servers if !self.chaos.stands_still() => witness.watch(&longest).await,
-                Storage::Servers | Storage::Embedded => std::future::pending().await,
-            }
-        };
-        let (stage, mut findings) = tokio::select! {
+        let (stage, never, restless) = tokio::select! {
             played = played => played?,
-            () = watched => anyhow::bail!("the witness has gone"),
+            () = self.watch(&witness, &longest) => anyhow::bail!("the witness has gone"),
             tended = &mut tending => anyhow::bail!("a process cannot be started again: {tended:?}"),
         };
         tending.abort();
-        let well = house.stop().await.context("end every process in good order")?;
-        findings.expect(well, Wrong::Alarm, || "a process that was asked to stop ended with an error".to_owned());
-        let Longest { open, rescue } = *longest.lock().unwrap();
-        findings
-            .expect(open < OPEN, Wrong::Open, || format!("a transaction stood open for {open:?} with nobody in it"));
-        // Work that never comes to rest has no end state to judge.
-        if !findings.has(Wrong::Restless) {
-            self.judge(&house, &witness, &stage, &mut findings).await.context("judge")?;
-        }
+        let ended_well = house.stop().await.context("end every process in good order")?;
+        let longest = *longest.lock().unwrap();
+        let heard = stage.record.heard().clone();
+        let until = match restless {
+            Some(_) => Since::Ever,
+            None if self.brief => Since::Rest,
+            None => Since::TheEnd,
+        };
+        let scene = Scene { house: &house, witness: &witness, heard: &heard, until, restless, ended_well, longest };
+        let findings = judge(&scene).await.context("judge")?;
         laps.over("judged");
-        let figures = self.figures(&house, &stage, &deeds, &laps).await;
-        let (crashes, rescued) = crashed_and_rescued(&house).await;
-        let figures = format!("{figures}; a lease was held by the dead for at most {:.1} s", rescue.as_secs_f64());
-        Ok(Outcome { findings, figures, passages: house.passages(), crashes, rescued, rescue })
+        let (_, rescued) = crashed_and_rescued(&house).await;
+        let figures = self.figures(&house, &heard, &deeds, &laps).await;
+        let held = longest.rescue.map_or("?".to_owned(), |rescue| format!("{:.1}", rescue.as_secs_f64()));
+        let fared = stage.client.fared.sum();
+        let (asked, failed, most) = fared;
+        let (unknown, calls) = (lost_commits(&house).await, calls(&witness).await?);
+        let refused = deeds.refused.load(Relaxed);
+        let figures = format!(
+            "{figures}; the dead held a lease for at most {held} s; {refused} late answers refused; {unknown} commits without an answer; \
+             {asked} requests, {failed} failed, 99 % within {most:.0?}; {calls:.2} calls for each deed of the gateway"
+        );
+        Ok(Outcome { findings, figures, never, rescued, refused, unknown, fared, calls })
+    }
+
+    /// Looks for what lasts too long. A process that stands still keeps what it has, and is not to blame; nor is anybody for what
+    /// stood still because the database did.
+    async fn watch(&self, witness: &Witness, longest: &Mutex<Longest>) {
+        match self.storage {
+            Storage::Servers if !self.chaos.stands_still() => witness.watch(longest).await,
+            Storage::Servers | Storage::Embedded => std::future::pending().await,
+        }
     }
 
     /// Longer than a rescue takes; a brief play has no time for those whom nobody rescues.
@@ -167,94 +188,71 @@ impl Play {
         if self.brief { Duration::from_secs(25) } else { Duration::from_secs(75) }
     }
 
-    async fn judge(
-        &self,
-        house: &Installation,
-        witness: &Witness,
-        stage: &Stage,
-        findings: &mut Findings,
-    ) -> Result<()> {
-        let mut found = Findings::default();
-        let heard = stage.record.heard().clone();
-        judge(house, witness, &heard, &mut found).await?;
-        if self.brief {
-            // Stays to come, money in escrow and timers are as they should be when no time has passed.
-            let ends = [Wrong::Promise, Wrong::Ending, Wrong::Money, Wrong::Ledger, Wrong::Restless];
-            found.0.retain(|finding| !ends.contains(&finding.wrong));
-        }
-        findings.0.append(&mut found.0);
-        Ok(())
-    }
-
-    /// The crowd and the monkey in two acts with a silence between them, then peace and the passing of time.
+    /// The crowd and the monkey in two acts with a silence between them, then peace and the passing of time. Says at which crash points
+    /// nobody died who should have, and why there was no rest, if there was none.
     async fn drama(
         &self,
         (house, witness): (&Arc<Installation>, &Witness),
         stage: &Stage,
         deeds: &Arc<Deeds>,
         laps: &Laps,
-    ) -> Result<Findings> {
-        let mut findings = Findings::default();
+    ) -> Result<(Vec<String>, Option<String>)> {
         let mut dice = StdRng::seed_from_u64(self.seed);
         let today = witness.now().await?.date_naive();
         let slots = script::write(&mut dice, self.measure, today);
         let mischief = monkey(Arc::clone(house), self.chaos, dice.clone(), Arc::clone(deeds));
-        let acts = self.acts(witness, (stage, laps), (&slots, &mut dice), &mut findings);
-        let (rested, ()) = tokio::try_join!(acts, async { mischief.await.context("play the monkey") })?;
-        if !rested {
-            return Ok(findings);
+        let acts = self.acts(witness, (stage, laps), (&slots, &mut dice));
+        let (restless, ()) = tokio::try_join!(acts, async { mischief.await.context("play the monkey") })?;
+        if restless.is_some() {
+            return Ok((house.reprieve()?, restless));
         }
         laps.over("mischief");
-        for seat in &house.seats {
-            seat.lock().await.serves().await?;
-        }
         let jumps: &[i64] = if self.brief { &[] } else { &JUMPS };
         for days in jumps {
-            if !self.rests(witness, &mut findings).await? {
-                return Ok(findings);
+            if let Some(restless) = self.restless(witness).await? {
+                return Ok((house.reprieve()?, Some(restless)));
             }
             witness.jump(TimeDelta::days(*days)).await?;
         }
-        self.rests(witness, &mut findings).await?;
-        Ok(findings)
+        // Some crash points are only passed now. Whoever has died is replaced before everybody is asked to end.
+        let restless = self.restless(witness).await?;
+        let never = house.reprieve()?;
+        for seat in &house.seats {
+            seat.lock().await.serves().await?;
+        }
+        match restless {
+            Some(_) => Ok((never, restless)),
+            None => Ok((never, self.restless(witness).await?)),
+        }
     }
 
-    /// Two acts with a silence between them; false when work never came to rest.
+    /// Two acts with a silence between them; says why when work never came to rest.
     async fn acts(
         &self,
         witness: &Witness,
         (stage, laps): (&Stage, &Laps),
         (slots, dice): (&[Slot], &mut StdRng),
-        findings: &mut Findings,
-    ) -> Result<bool> {
+    ) -> Result<Option<String>> {
         if self.brief {
             stage.play(slots).await?;
             laps.over("act");
-            return Ok(true);
+            return Ok(None);
         }
         let (first, second) = slots.split_at(slots.len() / 2);
         stage.play(first).await?;
         laps.over("first act");
-        if !self.silence(witness, stage, dice, findings).await? {
-            return Ok(false);
+        if let Some(restless) = self.restless(witness).await? {
+            return Ok(Some(restless));
         }
+        self.silence(witness, stage, dice).await?;
         laps.over("silence");
         stage.play(second).await?;
         laps.over("second act");
-        Ok(true)
+        Ok(None)
     }
 
     /// Nobody answers for a while: the sandbox's clock is moved through its endpoint, step by step, in the middle of everything.
-    async fn silence(
-        &self,
-        witness: &Witness,
-        stage: &Stage,
-        dice: &mut StdRng,
-        findings: &mut Findings,
-    ) -> Result<bool> {
-        if !self.rests(witness, findings).await? {
-            return Ok(false);
-        }
+    async fn silence(&self, witness: &Witness, stage: &Stage, dice: &mut StdRng) -> Result<()> {
         let to = witness.now().await? + TimeDelta::seconds(SILENCE.into());
         let ask = Ask::post("/sandbox/clock", json!({ "to": to }));
         let answer = stage.client.patient().ask(dice, &ask).await?;
@@ -262,24 +260,23 @@ impl Play {
         if witness.now().await? < to {
             answer.well().context("move the clock")?;
         }
-        Ok(true)
+        Ok(())
     }
 
-    async fn rests(&self, witness: &Witness, findings: &mut Findings) -> Result<bool> {
-        let rests = witness.sees_rest(self.rest).await?;
-        if !rests {
-            let depths = witness.engine.depths().await?;
-            findings.add(Wrong::Restless, format!("work does not come to rest within {:?}: {depths:?}", self.rest));
+    /// Waits for rest; says what there still is to do when there is none.
+    async fn restless(&self, witness: &Witness) -> Result<Option<String>> {
+        if witness.sees_rest(self.rest).await? {
+            return Ok(None);
         }
-        Ok(rests)
+        let depths = witness.engine.depths().await?;
+        Ok(Some(format!("work does not come to rest within {:?}: {depths:?}", self.rest)))
     }
 
-    async fn figures(&self, house: &Installation, stage: &Stage, deeds: &Deeds, laps: &Laps) -> String {
+    async fn figures(&self, house: &Installation, heard: &Heard, deeds: &Deeds, laps: &Laps) -> String {
         let (crashes, rescued) = crashed_and_rescued(house).await;
-        let heard = stage.record.heard();
         format!(
-            "seed {} on {:?} with {:?}: {} bookings, {} refused, {} commands, {} photographs; {} kills, {crashes} crashes, {} freezes, Redis \
-             disturbed {} times, Postgres {} times, wires {} times; {rescued} leases rescued; {}",
+            "seed {} on {:?} with {:?}: {} bookings, {} refused, {} commands, {} photographs; {} kills, {crashes} crashes ({} of them wanted at a point), {} freezes, \
+             Redis disturbed {} times, Postgres {} times, wires {} times; {rescued} leases rescued; {}",
             self.seed,
             self.storage,
             self.faults,
@@ -288,6 +285,7 @@ impl Play {
             heard.done.len(),
             heard.photos.len(),
             deeds.kills.load(Relaxed),
+            deeds.deaths.load(Relaxed),
             deeds.freezes.load(Relaxed),
             deeds.redis.load(Relaxed),
             deeds.postgres.load(Relaxed),
@@ -307,4 +305,19 @@ async fn crashed_and_rescued(house: &Installation) -> (usize, u64) {
         rescued += seat.said().filter(freed).filter_map(|line| line["count"].as_u64()).sum::<u64>();
     }
     (crashes, rescued)
+}
+
+async fn lost_commits(house: &Installation) -> u64 {
+    let mut lost = 0;
+    for seat in &house.seats {
+        lost += seat.lock().await.wires.as_ref().map_or(0, |wires| wires.database.seen().commits_lost);
+    }
+    lost
+}
+
+/// What retries come to at the gateway.
+async fn calls(witness: &Witness) -> Result<f64> {
+    let calls = witness.gateway.books().await?.calls;
+    let attempts: i64 = calls.iter().map(|call| call.attempts).sum();
+    Ok(f64::from(i32::try_from(attempts)?) / f64::from(i32::try_from(calls.len())?).max(1.0))
 }

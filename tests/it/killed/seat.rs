@@ -47,6 +47,8 @@ pub(crate) struct Seat {
     pub(crate) role: Role,
     /// Where its API is reached, if it has one.
     pub(crate) site: String,
+    /// Where it says how it fares.
+    metrics: String,
     /// What lies between it and its servers, where there are some.
     pub(crate) wires: Option<Wires>,
     environment: BTreeMap<String, String>,
@@ -67,10 +69,10 @@ impl Seat {
         let (listen, metrics) = (free_address()?, free_address()?);
         let mut environment = shared.clone();
         environment.insert("INNKEEPER_API__LISTEN".to_owned(), listen.clone());
-        environment.insert("INNKEEPER_API__METRICS_LISTEN".to_owned(), metrics);
+        environment.insert("INNKEEPER_API__METRICS_LISTEN".to_owned(), metrics.clone());
         let site = format!("http://{listen}");
         let (name, logs) = (name.into(), vec![]);
-        Ok(Self { name, role, site, wires: None, environment, folder, running: None, logs, crashes: 0 })
+        Ok(Self { name, role, site, metrics, wires: None, environment, folder, running: None, logs, crashes: 0 })
     }
 
     /// Sets one more variable, before the first start.
@@ -121,6 +123,15 @@ impl Seat {
     /// The process's number, for a signal.
     pub(crate) fn pid(&self) -> Option<u32> {
         self.running.as_ref().map(Running::pid)
+    }
+
+    /// How many of its answers came too late and were refused, by its own count.
+    pub(crate) async fn refused(&self) -> Result<usize> {
+        let http = reqwest::Client::builder().timeout(STOP).no_proxy().build()?;
+        let text = http.get(format!("http://{}/metrics", self.metrics)).send().await?.text().await?;
+        let tries = text.lines().filter(|line| line.starts_with("innkeeper_work_tries_total{"));
+        let refused = tries.filter(|line| line.contains("outcome=\"refused\""));
+        Ok(refused.filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok()).sum())
     }
 
     /// Asks it to end in good order; what it printed is kept.

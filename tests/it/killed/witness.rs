@@ -25,15 +25,17 @@ pub(crate) const MISHAP: &str = "a mishap that was planted";
 /// How long the database may be away.
 const BACK: Duration = Duration::from_secs(30);
 /// Between two looks.
-const LOOK: Duration = Duration::from_millis(100);
+pub(crate) const LOOK: Duration = Duration::from_millis(100);
 
-/// What lasted longest.
+/// What lasted longest, where somebody looked.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Longest {
     /// A transaction in which nobody worked.
-    pub(crate) open: Duration,
+    pub(crate) open: Option<Duration>,
     /// A heartbeat that had grown old while its process still held a lease.
-    pub(crate) rescue: Duration,
+    pub(crate) rescue: Option<Duration>,
+    /// Leases of those who ended in good order: the most that were seen at once.
+    pub(crate) left_behind: i64,
 }
 
 /// Everything that can be seen without asking a process.
@@ -42,6 +44,8 @@ pub(crate) struct Witness {
     pub(crate) engine: Engine,
     /// The gateway's books.
     pub(crate) gateway: SandboxGateway,
+    /// The files of photographs.
+    pub(crate) objects: LocalObjects,
 }
 
 impl Witness {
@@ -63,17 +67,18 @@ impl Witness {
         });
         let gateway = gateway.await.context("open the gateway's books")?;
         let secret = SecretString::from("the witness signs nothing");
+        let objects = || LocalObjects::open(&house.place("objects"), &house.sites[0], &secret);
         let registry = workflows::registry(Reach {
             gateway: Arc::new(gateway.clone()),
             mailer: Arc::new(FolderMailer::open(&house.letters())?),
-            objects: Arc::new(LocalObjects::open(&house.place("objects"), &house.sites[0], &secret)?),
+            objects: Arc::new(objects()?),
             reader: db.read().clone(),
             letters: workflows::mail::Settings::default(),
-            secret,
+            secret: secret.clone(),
             photos: Limits::default(),
         });
         let settings = Settings { clock, ..Settings::new(NAME, Uuid::from_u128(rand::random()), "witness") };
-        Ok(Self { engine: Engine::open(settings, db, registry), gateway })
+        Ok(Self { engine: Engine::open(settings, db, registry), gateway, objects: objects()? })
     }
 
     /// The business clock.
@@ -124,13 +129,24 @@ impl Witness {
              where exists (select 1 from workflow_work w where w.holder = p.id and w.not_before = {})",
             engine::schema::LEASED
         );
+        // Whoever ends in good order strikes himself off; the killed do not.
+        let left_behind = format!(
+            "select count(*) from workflow_work w where w.not_before = {}
+               and not exists (select 1 from workflow_process p where p.id = w.holder)",
+            engine::schema::LEASED
+        );
         loop {
             let (open, rescue) = (seconds(open).await, seconds(&held).await);
+            let left_behind = self.count(&left_behind).await.unwrap_or(0);
             {
                 let mut longest = longest.lock().unwrap_or_else(PoisonError::into_inner);
-                *longest = Longest { open: open.max(longest.open), rescue: rescue.max(longest.rescue) };
+                *longest = Longest {
+                    open: longest.open.max(Some(open)),
+                    rescue: longest.rescue.max(Some(rescue)),
+                    left_behind: longest.left_behind.max(left_behind),
+                };
             }
-            tokio::time::sleep(LOOK * 5).await;
+            tokio::time::sleep(LOOK).await;
         }
     }
 

@@ -13,7 +13,7 @@ use crate::engine::{Engine, detached};
 use crate::event::{Input, What};
 use crate::storage::names::{ids, ids_in};
 use crate::storage::{Loaded, statement};
-use crate::{RunId, Timestamp};
+use crate::{RunId, Timestamp, faults};
 use chrono::TimeDelta;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Value};
 use uuid::Uuid;
@@ -167,8 +167,9 @@ async fn archive_batch(
     if !runs.is_empty() {
         put_away(&tx, &runs, now).await?;
     }
-    crate::faults::point("before_archive_commit");
+    faults::point("before_archive_commit");
     tx.commit().await?;
+    faults::point("after_archive_commit");
     Ok(Batch { runs, until })
 }
 

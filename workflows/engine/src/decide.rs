@@ -139,7 +139,9 @@ impl<'a> Group<'a> {
             && !planted("no_event_key");
         match (fenced, seen) {
             (_, true) if self.again => Some(self.ours(input.run)),
-            (Some(false), _) if !planted("no_fencing") && !planted("ack_before_work") => Some(Verdict::Stale),
+            (Some(false), _) if !(planted("no_fencing") || planted("ack_before_work") || planted("no_outbox")) => {
+                Some(Verdict::Stale)
+            }
             (_, true) => {
                 self.settled.extend(input.fence.map(|f| f.work));
                 Some(Verdict::Duplicate)
@@ -242,6 +244,9 @@ impl Decided {
                 self.leases.push(desk.hands.lease(fused.row(&work), room));
             } else if work.due <= now {
                 self.ring.insert(work.queue);
+            }
+            if leased && planted("no_outbox") {
+                continue;
             }
             self.batch.queued.push(Queued { work, leased });
         }

@@ -4,79 +4,37 @@
 //! - `no_fencing` plants a known bug of [`PLANTED`];
 //! - `crash:after_commit:50` makes every fiftieth passage of a crash point of [`POINTS`] abort the process;
 //! - `mishap:outcome_turn:40` makes every fortieth try at something of [`MISHAPS`] fail, as a bug of a release would;
-//! - `passages:FILE` counts how often each point was passed.
+//! - `deaths:FOLDER` makes whoever passes a crash point first die there, if a file of its name lies in the folder, and takes the file away.
 //!
 //! Without the feature every function here is empty.
 
-/// The planted bugs that the harness must catch.
+mod points;
+
+pub use points::{POINTS, Point};
+
+/// The bugs that can be planted, and the guards that can be taken out. `tests/it/killed` and `./ops/simulate mutations` must see each.
 pub const PLANTED: &[&str] = &[
-    "no_fencing",
-    "new_key_per_attempt",
-    "key_violation_ignored",
-    "sweeper_off",
-    "effect_before_commit",
+    // A night is looked at and then taken, without its key; or the key says no and nobody heeds it.
     "no_night_key",
+    "key_violation_ignored",
+    // Every try at a call is a new call to whoever is called.
+    "new_key_per_attempt",
+    // Work is struck off before it is done; or exists in memory only, beside what was committed; or is done before the commit.
+    "ack_before_work",
+    "no_outbox",
+    "effect_before_commit",
+    // Whoever signs is believed.
+    "no_signature_check",
+    // A completion is taken whoever holds the work by now.
+    "no_fencing",
+    // A transaction stays open across a call to the outside.
+    "call_within_transaction",
+    // Nobody frees the leases of the dead; or those of the living are freed.
+    "sweeper_off",
+    "no_lease_check",
+    // Two claims take the same work; one event is taken in twice.
     "no_skip_locked",
     "no_event_key",
-    "no_lease_check",
-    "ack_before_work",
-    "call_within_transaction",
-    "no_signature_check",
-];
-
-/// The places where a process may be killed: on both sides of every commit, of every call to the outside and of every hand-over
-/// between the two.
-pub const POINTS: &[&str] = &[
-    // The writer, from its BEGIN to the answers of its callers.
-    "writer_before_begin",
-    "writer_after_begin",
-    "writer_applied",
-    "writer_before_answer",
-    // A caller's own transaction, from its BEGIN to its last turn.
-    "caller_before_begin",
-    "caller_after_begin",
-    "caller_after_turn",
-    // Every commit of either.
-    "before_commit",
-    "after_commit",
-    "before_bell",
-    "after_bell",
-    // A lease, from its claim to its end.
-    "before_claim",
-    "after_claim",
-    "before_perform",
-    "after_perform",
-    "before_submit",
-    "after_submit",
-    "before_put_back",
-    "after_put_back",
-    "before_save_outcome",
-    "after_save_outcome",
-    "before_park",
-    "after_park",
-    // What looks after the work.
-    "after_beat",
-    "after_rescue",
-    "before_let_go",
-    "after_let_go",
-    "before_stamp",
-    "after_stamp",
-    "after_seal",
-    "before_tick",
-    "after_tick",
-    "before_archive_commit",
-    // The product's own boundaries.
-    "booking_claimed",
-    "booking_started",
-    "booking_committed",
-    "webhook_believed",
-    "webhook_accepted",
-    "webhook_committed",
-    "inbox_looked",
-    "photo_developed",
-    "photo_file_kept",
-    "letter_written",
-    "letter_sent",
 ];
 
 /// What may be made to fail now and then.
@@ -109,10 +67,9 @@ pub const fn planted(_bug: &str) -> bool {
 /// A place where the process may be killed.
 #[cfg(feature = "faults")]
 pub fn point(name: &'static str) {
-    debug_assert!(POINTS.contains(&name), "{name} is not in the list of crash points");
+    debug_assert!(POINTS.iter().any(|point| point.name == name), "{name} is not in the list of crash points");
     let faults = chosen::faults();
-    faults.count(name);
-    if faults.crashes.get(name).is_some_and(chosen::Every::is_it) {
+    if faults.crashes.get(name).is_some_and(chosen::Every::is_it) || faults.is_sentenced(name) {
         std::process::abort();
     }
 }
@@ -140,10 +97,10 @@ pub const fn mishap(_name: &str) -> bool {
 mod chosen {
     use std::cell::Cell;
     use std::collections::{HashMap, HashSet};
-    use std::fs::File;
-    use std::io::Write;
+    use std::fs;
+    use std::path::PathBuf;
+    use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-    use std::sync::{Mutex, OnceLock, PoisonError};
 
     /// One time in so many.
     #[derive(Default)]
@@ -167,26 +124,13 @@ mod chosen {
         pub(super) planted: HashSet<String>,
         pub(super) crashes: HashMap<String, Every>,
         pub(super) mishaps: HashMap<String, Every>,
-        passages: Option<Mutex<Passages>>,
-    }
-
-    /// How often each point was passed, in a file that outlives the process: a line whenever the number of a point has doubled.
-    struct Passages {
-        file: File,
-        counts: HashMap<&'static str, u64>,
+        deaths: Option<PathBuf>,
     }
 
     impl Faults {
-        pub(super) fn count(&self, point: &'static str) {
-            let Some(passages) = &self.passages else { return };
-            let mut passages = passages.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = passages.counts.entry(point).or_default();
-            *count += 1;
-            if count.is_power_of_two() {
-                // One line is one write, and whoever counts can do without one of them.
-                let line = format!("{} {point} {count}\n", std::process::id());
-                let _ = passages.file.write_all(line.as_bytes());
-            }
+        /// Whether somebody wants one process to die here; two that pass at once are not both taken.
+        pub(super) fn is_sentenced(&self, point: &str) -> bool {
+            self.deaths.as_ref().is_some_and(|folder| fs::remove_file(folder.join(point)).is_ok())
         }
     }
 
@@ -214,10 +158,7 @@ mod chosen {
                 ("mishap", Some((name, every))) => {
                     faults.mishaps.insert(name.to_owned(), Every::parse(every));
                 }
-                ("passages", _) => {
-                    let file = File::options().create(true).append(true).open(rest).ok();
-                    faults.passages = file.map(|file| Mutex::new(Passages { file, counts: HashMap::new() }));
-                }
+                ("deaths", _) => faults.deaths = Some(rest.into()),
                 _ => {
                     faults.planted.insert(word.to_owned());
                 }

@@ -1,19 +1,12 @@
 //! Processes are killed, frozen and rolled.
 
-use std::time::Duration;
-
 use super::{long, seed};
 use crate::killed::play::Chaos;
-
-/// The rescue of a killed process's work, from its last heartbeat: ten seconds of patience, a round of the sweep, and the look of the
-/// witness. On a machine that has nothing else to do.
-const RESCUE: Duration = Duration::from_millis(12_500);
 
 #[test]
 #[ignore = "an experiment of ./ops/chaos"]
 fn rel_01_workers_are_killed_a_hundred_times() {
-    let outcome = long(seed(), Chaos { kill_workers: 100, ..Chaos::NONE }).must_be_clean();
-    assert!(outcome.rescue <= RESCUE, "a lease was held by the dead for {:?}", outcome.rescue);
+    long(seed(), Chaos { kill_workers: 100, ..Chaos::NONE }).must_be_clean();
 }
 
 #[test]
@@ -33,5 +26,6 @@ fn rel_21_workers_are_rolled_thirty_times() {
 #[test]
 #[ignore = "an experiment of ./ops/chaos"]
 fn rel_29_workers_stand_still_and_come_back_too_late() {
-    long(seed(), Chaos { freezes: 4, ..Chaos::NONE }).must_be_clean();
+    let refused = long(seed(), Chaos { freezes: 4, ..Chaos::NONE }).must_be_clean().refused;
+    assert!(refused > 0, "nothing was refused: nobody came too late");
 }

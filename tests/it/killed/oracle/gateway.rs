@@ -7,43 +7,45 @@ use domain::BookingId;
 use integrations::payments::sandbox::{BookedCall, Books};
 use serde_json::Value;
 
-use super::{Findings, Wrong};
+use super::{Found, Scene};
 use crate::killed::installation::NAME;
 use crate::killed::witness::Witness;
 
-pub(crate) async fn once(witness: &Witness, findings: &mut Findings) -> Result<()> {
-    let books = witness.gateway.books().await?;
-    captures(&books, findings)?;
-    keys(&books, findings);
-    asked_for(witness, &books, findings).await
-}
-
-fn captures(books: &Books, findings: &mut Findings) -> Result<()> {
+pub(crate) async fn once(scene: &Scene<'_>, found: &mut Found) -> Result<()> {
+    let books = scene.witness.gateway.books().await?;
     let bookings: BTreeSet<&str> = books.intents.iter().map(|intent| intent.booking.as_str()).collect();
     for booking in bookings {
         let id: BookingId = booking.parse().with_context(|| booking.to_owned())?;
-        let (captures, holds) = (books.live_captures(id), books.live_holds(id));
-        findings.expect(captures <= 1, Wrong::Twice, || format!("{id} was paid for {captures} times"));
-        findings.expect(holds == 0, Wrong::Money, || format!("{id} still holds {holds} reservations on a card"));
+        let captures = books.live_captures(id);
+        found.expect(captures <= 1, || format!("{id} was paid for {captures} times"));
     }
-    let mut payments: BTreeMap<&str, usize> = BTreeMap::new();
-    books.intents.iter().for_each(|intent| *payments.entry(&intent.payment).or_default() += 1);
-    for (payment, intents) in payments.into_iter().filter(|(_, intents)| *intents > 1) {
-        findings.add(Wrong::Twice, format!("{payment} was authorised {intents} times"));
+    for (payment, intents) in repeated(books.intents.iter().map(|intent| intent.payment.as_str())) {
+        found.add(format!("{payment} was authorised {intents} times"));
     }
+    for (payout, transfers) in repeated(books.transfers.iter().map(|transfer| transfer.payout.as_str())) {
+        found.add(format!("{payout} was paid out {transfers} times"));
+    }
+    keys(&books, found);
     Ok(())
 }
 
+/// What is there more than once, and how often.
+fn repeated<'a>(names: impl Iterator<Item = &'a str>) -> impl Iterator<Item = (&'a str, usize)> {
+    let mut many: BTreeMap<&str, usize> = BTreeMap::new();
+    names.for_each(|name| *many.entry(name).or_default() += 1);
+    many.into_iter().filter(|(_, many)| *many > 1)
+}
+
 /// One key per step of a run, and each executed once.
-fn keys(books: &Books, findings: &mut Findings) {
+fn keys(books: &Books, found: &mut Found) {
     let mut steps: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for call in &books.calls {
         let BookedCall { key, operation, nth, .. } = call;
-        findings.expect(*nth == 1, Wrong::Twice, || format!("{operation} under {key} was executed {nth} times"));
+        found.expect(*nth == 1, || format!("{operation} under {key} was executed {nth} times"));
         steps.entry(step(key)).or_default().insert(key);
     }
     for (step, keys) in steps.into_iter().filter(|(_, keys)| keys.len() > 1) {
-        findings.add(Wrong::Twice, format!("the step {step} has {} keys: {keys:?}", keys.len()));
+        found.add(format!("the step {step} has {} keys: {keys:?}", keys.len()));
     }
 }
 
@@ -53,14 +55,13 @@ fn step(key: &str) -> String {
 }
 
 /// Every call is the effect of a turn of ours, and its answer stands in the journal as that effect's outcome.
-async fn asked_for(witness: &Witness, books: &Books, findings: &mut Findings) -> Result<()> {
-    let outcomes = outcomes(witness).await?;
+pub(crate) async fn asked_for(scene: &Scene<'_>, found: &mut Found) -> Result<()> {
+    let books = scene.witness.gateway.books().await?;
+    let outcomes = outcomes(scene.witness).await?;
     for BookedCall { key, operation, about, .. } in &books.calls {
         let outcome = outcomes.get(&step(key)).map(String::as_str);
         let fits = outcome.is_some_and(|outcome| answers(operation).contains(&outcome));
-        findings.expect(fits, Wrong::Unasked, || {
-            format!("{operation} of {about} under {key} has the outcome {outcome:?} in the journal")
-        });
+        found.expect(fits, || format!("{operation} of {about} under {key} has the outcome {outcome:?} in the journal"));
     }
     Ok(())
 }

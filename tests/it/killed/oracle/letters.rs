@@ -8,41 +8,39 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use uuid::Uuid;
 
-use super::{Findings, Wrong};
+use super::{Found, Scene};
 use crate::killed::inbox;
-use crate::killed::installation::Installation;
-use crate::killed::witness::Witness;
 
-pub(crate) async fn once(house: &Installation, witness: &Witness, findings: &mut Findings) -> Result<()> {
-    let letters = inbox::read(&house.letters())?;
+pub(crate) async fn once(scene: &Scene<'_>, found: &mut Found) -> Result<()> {
+    let letters = inbox::read(&scene.house.letters())?;
     let mut files = BTreeSet::new();
     for letter in &letters {
         let run = letter.id.split('@').next().unwrap_or_default().to_owned();
-        findings.expect(files.insert(run), Wrong::Letters, || format!("{} is there twice", letter.id));
+        found.expect(files.insert(run), || format!("{} is there twice", letter.id));
     }
     let mut runs = BTreeSet::new();
-    for row in witness.rows("select id, key, state_name from workflow_run where workflow = 'mail'").await? {
+    for row in scene.witness.rows("select id, key, state_name from workflow_run where workflow = 'mail'").await? {
         let (run, key, state): (Uuid, String, String) =
             (row.try_get_by_index(0)?, row.try_get_by_index(1)?, row.try_get_by_index(2)?);
-        findings.expect(state == "Sent", Wrong::Letters, || format!("the letter {key} is {state}"));
+        found.expect(state == "Sent", || format!("the letter {key} is {state}"));
         let run = run.simple().to_string();
-        findings.expect(files.contains(&run), Wrong::Letters, || format!("the letter {key} is not in the folder"));
+        found.expect(files.contains(&run), || format!("the letter {key} is not in the folder"));
         runs.insert(run);
     }
     for file in files.difference(&runs) {
-        findings.add(Wrong::Letters, format!("nobody wrote the letter {file}"));
+        found.add(format!("nobody wrote the letter {file}"));
     }
-    twice(witness, findings).await
+    twice(scene, found).await
 }
 
 /// What is about a booking as a whole is said to each side once.
-async fn twice(witness: &Witness, findings: &mut Findings) -> Result<()> {
+async fn twice(scene: &Scene<'_>, found: &mut Found) -> Result<()> {
     let sql = "select letter, count(*) as many from notification
         where booking_id is not null and letter not in ('payment_action_needed', 'card_declined', 'payment_returned')
         group by user_id, letter, booking_id having count(*) > 1";
-    for row in witness.rows(sql).await? {
+    for row in scene.witness.rows(sql).await? {
         let (letter, many): (String, i64) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-        findings.add(Wrong::Letters, format!("{letter} was written {many} times to one reader about one booking"));
+        found.add(format!("{letter} was written {many} times to one reader about one booking"));
     }
     Ok(())
 }

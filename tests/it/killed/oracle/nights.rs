@@ -7,27 +7,26 @@ use chrono::NaiveDate;
 use domain::{BookingId, Stay};
 use uuid::Uuid;
 
-use super::{Findings, Wrong};
+use super::{Found, Scene};
 use crate::killed::witness::Witness;
 
 type Night = (i64, NaiveDate);
 
-pub(crate) async fn once(witness: &Witness, findings: &mut Findings) -> Result<()> {
-    let wanted = wanted(witness).await?;
-    let held = held(witness).await?;
+pub(crate) async fn once(scene: &Scene<'_>, found: &mut Found) -> Result<()> {
+    let wanted = wanted(scene.witness).await?;
+    let held = held(scene.witness).await?;
     let mut owners: BTreeMap<Night, BookingId> = BTreeMap::new();
     for (booking, nights) in &wanted {
         for night in nights {
             if let Some(other) = owners.insert(*night, *booking) {
-                findings
-                    .add(Wrong::Nights, format!("{booking} and {other} both sleep in unit {} on {}", night.0, night.1));
+                found.add(format!("{booking} and {other} both sleep in unit {} on {}", night.0, night.1));
             }
         }
         let has = held.get(booking).cloned().unwrap_or_default();
-        findings.expect(has == *nights, Wrong::Nights, || format!("{booking} holds {has:?} and not {nights:?}"));
+        found.expect(has == *nights, || format!("{booking} holds {has:?} and not {nights:?}"));
     }
     for booking in held.keys().filter(|booking| !wanted.contains_key(booking)) {
-        findings.add(Wrong::Nights, format!("{booking} came to nothing and still holds nights"));
+        found.add(format!("{booking} came to nothing and still holds nights"));
     }
     Ok(())
 }

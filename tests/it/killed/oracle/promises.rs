@@ -1,49 +1,70 @@
-//! What clients were told is so: every acknowledged booking exists, once, where it may end; every photograph is there.
+//! What clients were told is so: every acknowledged booking exists, once, with its run, and ends where it may.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Result;
-use domain::{BookingId, ImageId, PropertyId, Stay};
+use domain::{BookingId, PropertyId, Stay};
 use uuid::Uuid;
 
-use super::{Findings, Wrong};
-use crate::killed::record::{Done, Heard};
+use super::{Found, Scene};
+use crate::killed::record::Done;
 use crate::killed::witness::Witness;
 
 /// Where a booking may end.
 const ENDINGS: [&str; 7] =
     ["completed", "expired", "declined", "canceled_by_guest", "canceled_by_host", "canceled_by_system", "no_show"];
 
-pub(crate) async fn kept(witness: &Witness, heard: &Heard, findings: &mut Findings) -> Result<()> {
-    let rows = rows(witness).await?;
-    let phases: BTreeMap<BookingId, String> = rows.iter().map(|(id, row)| (*id, row.phase.clone())).collect();
-    for (id, made) in &heard.bookings {
-        let same = rows.get(id).is_none_or(|row| (row.home, row.stay) == (made.home, made.stay));
-        findings.expect(same, Wrong::Promise, || {
-            format!("{id} is about another home or other nights than its guest was told")
-        });
-        findings.expect(phases.contains_key(id), Wrong::Promise, || {
-            format!("{id} ({}) was acknowledged and is not there", made.key)
-        });
+pub(crate) async fn kept(scene: &Scene<'_>, found: &mut Found) -> Result<()> {
+    let rows = rows(scene.witness).await?;
+    for (id, made) in &scene.heard.bookings {
+        match rows.get(id) {
+            Some(row) => found.expect((row.home, row.stay) == (made.home, made.stay), || {
+                format!("{id} is about another home or other nights than its guest was told")
+            }),
+            None => found.add(format!("{id} ({}) was acknowledged and is not there", made.key)),
+        }
     }
-    for (id, phase) in &phases {
-        findings.expect(heard.bookings.contains_key(id), Wrong::Promise, || {
-            format!("{id} is there and nobody asked for it")
-        });
-        findings.expect(ENDINGS.contains(&phase.as_str()), Wrong::Ending, || format!("{id} ended as {phase}"));
+    for id in rows.keys().filter(|id| !scene.heard.bookings.contains_key(id)) {
+        found.add(format!("{id} is there and nobody asked for it"));
     }
-    for (id, done) in &heard.done {
-        let phase = phases.get(id).map_or("nothing", String::as_str);
-        findings.expect(follows(*done, phase), Wrong::Promise, || format!("{id} was {done:?} and ended as {phase}"));
+    scene.heard.contradictions.iter().for_each(|contradiction| found.add(contradiction));
+    Ok(())
+}
+
+pub(crate) async fn unforged(scene: &Scene<'_>, found: &mut Found) -> Result<()> {
+    scene.heard.believed.iter().for_each(|forgery| found.add(forgery));
+    Ok(())
+}
+
+pub(crate) async fn ended(scene: &Scene<'_>, found: &mut Found) -> Result<()> {
+    let rows = rows(scene.witness).await?;
+    for (id, Row { phase, .. }) in &rows {
+        found.expect(ENDINGS.contains(&phase.as_str()), || format!("{id} ended as {phase}"));
     }
-    for forgery in &heard.believed {
-        findings.add(Wrong::Forged, forgery.clone());
+    for (id, done) in &scene.heard.done {
+        let phase = rows.get(id).map_or("nothing", |row| row.phase.as_str());
+        found.expect(follows(*done, phase), || format!("{id} was {done:?} and ended as {phase}"));
     }
-    for contradiction in &heard.contradictions {
-        findings.add(Wrong::Promise, contradiction.clone());
+    unfinished(scene.witness, found).await
+}
+
+/// No run without the row that people read, and no row without the run that moves it: both have one id.
+pub(crate) async fn paired(scene: &Scene<'_>, found: &mut Found) -> Result<()> {
+    for name in ["booking", "payment", "payout"] {
+        let ids = async |sql: String| {
+            let rows = scene.witness.rows(&sql).await?;
+            rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect::<Result<BTreeSet<Uuid>>>()
+        };
+        let runs = ids(format!("select id from workflow_run where workflow = '{name}'")).await?;
+        let rows = ids(format!("select id from {name}")).await?;
+        for run in runs.difference(&rows) {
+            found.add(format!("the {name} {run} runs and has no row"));
+        }
+        for row in rows.difference(&runs) {
+            found.add(format!("the {name} {row} has a row and no run"));
+        }
     }
-    photographs(witness, heard, findings).await?;
-    unfinished(witness, findings).await
+    Ok(())
 }
 
 /// A booking as its row tells it.
@@ -74,30 +95,18 @@ fn follows(done: Done, phase: &str) -> bool {
     }
 }
 
-async fn photographs(witness: &Witness, heard: &Heard, findings: &mut Findings) -> Result<()> {
-    let mut states = BTreeMap::new();
-    for row in witness.rows("select id, status from property_image").await? {
-        states.insert(ImageId::from_uuid(row.try_get_by_index::<Uuid>(0)?), row.try_get_by_index::<String>(1)?);
-    }
-    for image in &heard.photos {
-        let state = states.get(image).map_or("nothing", String::as_str);
-        findings.expect(state == "ready", Wrong::Promise, || format!("{image} was taken in and is {state}"));
-    }
-    Ok(())
-}
-
 /// Every run has come to its end, whatever it is about; a payment's end is that nothing moves any more.
-async fn unfinished(witness: &Witness, findings: &mut Findings) -> Result<()> {
+async fn unfinished(witness: &Witness, found: &mut Found) -> Result<()> {
     let sql = "select workflow, key, state_name from workflow_run where cast(status as integer) = 0 and workflow <> 'payment'";
     for row in witness.rows(sql).await? {
         let [workflow, key, state] = [0, 1, 2].map(|n| row.try_get_by_index::<String>(n).unwrap_or_default());
-        findings.add(Wrong::Ending, format!("the {workflow} {key} is still {state}"));
+        found.add(format!("the {workflow} {key} is still {state}"));
     }
     let moving = "select key, state_name from workflow_run where workflow = 'payment'
         and state_name not in ('Captured', 'Voided', 'Declined')";
     for row in witness.rows(moving).await? {
         let [key, state] = [0, 1].map(|n| row.try_get_by_index::<String>(n).unwrap_or_default());
-        findings.add(Wrong::Ending, format!("the payment {key} is still {state}"));
+        found.add(format!("the payment {key} is still {state}"));
     }
     Ok(())
 }
