@@ -1,17 +1,15 @@
 //! The same request twice is one request: the answer is stored under the caller's key, in the transaction that earned it.
 //!
-//! A use case begins its transaction with [`claim`] and ends it with [`Claimed::keep`]:
+//! A use case says what is to be done and how it is answered; [`Once::carry_out`] does it in the one transaction:
 //!
 //! ```text
-//! let claimed = match idempotency::claim(&tx, &once).await? {
-//!     Claim::Seen(answer) => return Ok(answer),
-//!     Claim::Mine(claimed) => claimed,
-//! };
-//! let view = …;                       // the work
-//! let answer = render(&view);
-//! claimed.keep(&tx, &answer, app.wall()).await?;
-//! tx.commit().await?;
-//! Ok(answer)
+//! once.carry_out(app, move |app, tx| {
+//!     Box::pin(async move {
+//!         let view = …;               // rows and turns, all of them with `tx`
+//!         Ok(render(&view))
+//!     })
+//! })
+//! .await
 //! ```
 //!
 //! Only what happened is stored: a refusal rolls back and is worked out afresh when it is asked again. While the first
@@ -19,11 +17,13 @@
 //! are alone).
 
 use domain::Timestamp;
+use engine::{Tx, detached};
+use futures::future::BoxFuture;
 use sea_orm::ConnectionTrait;
 use serde::Serialize;
 use store::idempotency::{self as rows, Key, Stored};
 
-use crate::Error;
+use crate::{App, Error};
 
 /// Names one intent of one caller, as `api` read it from the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,9 +72,36 @@ impl Answer {
     }
 }
 
+impl Once {
+    /// Does the work and keeps its answer, in one transaction that goes on to its end even if the caller hangs up. Who asks under a
+    /// key that was answered before gets that answer, and nothing is done.
+    ///
+    /// # Errors
+    /// What the work refuses: then nothing of it has happened. [`Error::KeyReused`] when the key belongs to another request,
+    /// [`Error::KeyInFlight`] while the first request with it is being answered.
+    pub(crate) async fn carry_out<W>(self, app: &App, work: W) -> Result<Answer, Error>
+    where
+        W: for<'a> FnOnce(&'a App, &'a Tx) -> BoxFuture<'a, Result<Answer, Error>> + Send + 'static,
+    {
+        let app = app.clone();
+        detached(async move {
+            let tx = app.engine.begin().await?;
+            let claimed = match claim(&*tx, &self).await? {
+                Claim::Seen(answer) => return Ok(answer),
+                Claim::Mine(claimed) => claimed,
+            };
+            let answer = work(&app, &tx).await?;
+            claimed.keep(&*tx, &answer, app.wall()).await?;
+            tx.commit().await?;
+            Ok(answer)
+        })
+        .await
+    }
+}
+
 /// What a request finds under its key.
 #[derive(Debug)]
-pub enum Claim {
+enum Claim {
     /// It is the first: do it, then [`keep`](Claimed::keep) the answer.
     Mine(Claimed),
     /// It was answered before: roll back and say so again.
@@ -83,13 +110,10 @@ pub enum Claim {
 
 /// The right to answer a request.
 #[derive(Debug)]
-pub struct Claimed(Option<(Key, String)>);
+struct Claimed(Option<(Key, String)>);
 
 /// Says whether this request is the first with its key; the first thing in the transaction that answers it.
-///
-/// # Errors
-/// [`Error::KeyReused`] when the key belongs to another request, [`Error::KeyInFlight`] while that is being answered.
-pub async fn claim(tx: &impl ConnectionTrait, once: &Once) -> Result<Claim, Error> {
+async fn claim(tx: &impl ConnectionTrait, once: &Once) -> Result<Claim, Error> {
     let Once { caller, route, key, body_hash } = once.clone();
     let Some(key) = key else { return Ok(Claim::Mine(Claimed(None))) };
     let key = Key { caller, route, key };
@@ -126,10 +150,7 @@ fn seen(stored: Stored) -> Result<Claim, Error> {
 
 impl Claimed {
     /// Stores the answer in the same transaction.
-    ///
-    /// # Errors
-    /// When the database fails.
-    pub async fn keep(self, tx: &impl ConnectionTrait, answer: &Answer, now: Timestamp) -> Result<(), Error> {
+    async fn keep(self, tx: &impl ConnectionTrait, answer: &Answer, now: Timestamp) -> Result<(), Error> {
         let Some((key, body_hash)) = self.0 else { return Ok(()) };
         let headers = serde_json::to_string(&answer.headers).expect("headers are texts");
         let stored = Stored { body_hash, status: answer.status, headers, body: answer.body.clone(), created_at: now };

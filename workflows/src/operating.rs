@@ -1,10 +1,10 @@
 //! What operators ask of the engine and do with it, over HTTP: lists, stories and proofs; retries, answers and endings, each once per
 //! idempotency key, in the name of whoever does it, told first and done only when asked to.
 
-use engine::{Engine, ScheduleError, detached};
+use engine::{Engine, ScheduleError};
 use uuid::Uuid;
 
-use crate::idempotency::{self, Answer, Claim, Once};
+use crate::idempotency::{Answer, Once};
 use crate::{App, Error, Origin};
 
 pub use engine::{
@@ -155,29 +155,22 @@ pub async fn mend(
     (once, origin): (Once, Origin),
     render: impl FnOnce(Vec<Outcome<WorkView>>) -> Answer + Send + 'static,
 ) -> Result<Answer, Error> {
-    let app = app.clone();
-    detached(async move {
-        let tx = app.engine.begin().await?;
-        let claimed = match idempotency::claim(&*tx, &once).await? {
-            Claim::Seen(answer) => return Ok(answer),
-            Claim::Mine(claimed) => claimed,
-        };
-        let mut outcomes = vec![];
-        for of in parked(&app.engine, target).await? {
-            let came = match (fits(&app.engine, &of, &mend), &mend) {
-                (Err(why), _) => Err(why),
-                (Ok(_), Mend::Retry) => match tx.retry(of.work, &origin).await? {
-                    true => Ok("due".to_owned()),
-                    false => Err("it is no longer parked".to_owned()),
-                },
-                (Ok(_), Mend::Resolve(event)) => Ok(tx.resolve(of.work, event, &origin).await?.state),
-            };
-            outcomes.push(Outcome { of, came });
-        }
-        let answer = render(outcomes);
-        claimed.keep(&*tx, &answer, app.wall()).await?;
-        tx.commit().await?;
-        Ok(answer)
+    once.carry_out(app, move |app, tx| {
+        Box::pin(async move {
+            let mut outcomes = vec![];
+            for of in parked(&app.engine, target).await? {
+                let came = match (fits(&app.engine, &of, &mend), &mend) {
+                    (Err(why), _) => Err(why),
+                    (Ok(_), Mend::Retry) => match tx.retry(of.work, &origin).await? {
+                        true => Ok("due".to_owned()),
+                        false => Err("it is no longer parked".to_owned()),
+                    },
+                    (Ok(_), Mend::Resolve(event)) => Ok(tx.resolve(of.work, event, &origin).await?.state),
+                };
+                outcomes.push(Outcome { of, came });
+            }
+            Ok(render(outcomes))
+        })
     })
     .await
 }
@@ -244,23 +237,17 @@ pub async fn cancel(
     (once, origin): (Once, Origin),
     render: impl FnOnce(Vec<Outcome<RunView>>) -> Answer + Send + 'static,
 ) -> Result<Answer, Error> {
-    let app = app.clone();
-    detached(async move {
-        let tx = app.engine.begin().await?;
-        let claimed = match idempotency::claim(&*tx, &once).await? {
-            Claim::Seen(answer) => return Ok(answer),
-            Claim::Mine(claimed) => claimed,
-        };
-        let mut outcomes = vec![];
-        for of in meant(&app.engine, target).await? {
-            let canceled = tx.cancel(of.run, once.event_key(), &origin).await;
-            let came = in_words(canceled.map(|moved| moved.state))?;
-            outcomes.push(Outcome { of, came });
-        }
-        let answer = render(outcomes);
-        claimed.keep(&*tx, &answer, app.wall()).await?;
-        tx.commit().await?;
-        Ok(answer)
+    let key = once.event_key();
+    once.carry_out(app, move |app, tx| {
+        Box::pin(async move {
+            let mut outcomes = vec![];
+            for of in meant(&app.engine, target).await? {
+                let canceled = tx.cancel(of.run, key.clone(), &origin).await;
+                let came = in_words(canceled.map(|moved| moved.state))?;
+                outcomes.push(Outcome { of, came });
+            }
+            Ok(render(outcomes))
+        })
     })
     .await
 }

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use store::properties::{self, Property};
 use store::quotes::{self, Quote};
 
-use crate::idempotency::{self, Answer, Claim, Once};
+use crate::idempotency::{self, Answer, Once};
 use crate::market::Market;
 use crate::reservations::nights;
 use crate::{App, Error, Flaw};
@@ -208,20 +208,13 @@ pub async fn quote(
     let property = properties::published(app.reader(), enquiry.property).await?.ok_or(Error::NotFound)?;
     let promise = promise(&property, &app.market, (guest, &enquiry), app.engine.now().await?)?;
     nights::look(app, guest, (&property, &enquiry.stay)).await?;
-    let app = app.clone();
-    detached(async move {
-        let tx = app.engine.begin().await?;
-        let claimed = match idempotency::claim(&*tx, &once).await? {
-            Claim::Seen(answer) => return Ok(answer),
-            Claim::Mine(claimed) => claimed,
-        };
-        let now = tx.now().await?;
-        let quote = row(guest, property.id, &promise, (now, app.market.timers.quote_until(now)));
-        quotes::create(&*tx, &quote).await?;
-        let answer = render(&Quoted::at(now, quote)?);
-        claimed.keep(&*tx, &answer, app.wall()).await?;
-        tx.commit().await?;
-        Ok(answer)
+    once.carry_out(app, move |app, tx| {
+        Box::pin(async move {
+            let now = tx.now().await?;
+            let quote = row(guest, property.id, &promise, (now, app.market.timers.quote_until(now)));
+            quotes::create(&**tx, &quote).await?;
+            Ok(render(&Quoted::at(now, quote)?))
+        })
     })
     .await
 }

@@ -17,7 +17,7 @@ use store::images::Image;
 use store::properties::{self, Edit, Property};
 use store::{Page, PropertyStatus, images, nights, users};
 
-use crate::idempotency::{self, Answer, Claim, Once};
+use crate::idempotency::{Answer, Once};
 use crate::{App, Error, Expected, Flaw};
 
 /// How many units of one kind a home may have.
@@ -60,33 +60,26 @@ pub async fn begin(
     if !(1..=MAX_UNITS).contains(&units) {
         return Err(Error::flaw("/units", "out_of_range", "from 1 to 100"));
     }
-    let app = app.clone();
-    detached(async move {
-        let tx = app.engine.begin().await?;
-        let claimed = match idempotency::claim(&*tx, &once).await? {
-            Claim::Seen(answer) => return Ok(answer),
-            Claim::Mine(claimed) => claimed,
-        };
-        let now = tx.now().await?;
-        let currency = users::by_id(&*tx, host).await?.ok_or(Error::NotFound)?.profile.currency;
-        let property = Property {
-            id: PropertyId::mint(now, rand::random()),
-            host,
-            listing: sketch.listing(currency).map_err(Error::Invalid)?,
-            status: PropertyStatus::Draft,
-            version: 1,
-            created_at: now,
-            updated_at: now,
-        };
-        properties::create(&*tx, &property).await?;
-        for _ in 1..units {
-            properties::add_unit(&*tx, property.id).await?;
-        }
-        let home = Home { property, units: units.into(), photographs: vec![], own: true };
-        let answer = render(&home);
-        claimed.keep(&*tx, &answer, app.wall()).await?;
-        tx.commit().await?;
-        Ok(answer)
+    once.carry_out(app, move |_, tx| {
+        Box::pin(async move {
+            let now = tx.now().await?;
+            let currency = users::by_id(&**tx, host).await?.ok_or(Error::NotFound)?.profile.currency;
+            let property = Property {
+                id: PropertyId::mint(now, rand::random()),
+                host,
+                listing: sketch.listing(currency).map_err(Error::Invalid)?,
+                status: PropertyStatus::Draft,
+                version: 1,
+                created_at: now,
+                updated_at: now,
+            };
+            properties::create(&**tx, &property).await?;
+            for _ in 1..units {
+                properties::add_unit(&**tx, property.id).await?;
+            }
+            let home = Home { property, units: units.into(), photographs: vec![], own: true };
+            Ok(render(&home))
+        })
     })
     .await
 }

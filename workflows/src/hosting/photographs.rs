@@ -2,13 +2,13 @@
 
 use chrono::TimeDelta;
 use domain::{ImageId, PropertyId, UserId};
-use engine::{Origin, TurnError, detached};
+use engine::{EventKey, Origin, TurnError};
 pub use integrations::objects::Object;
 use integrations::objects::{UploadGrant, UploadTarget};
 use store::images::{self, Image};
 use store::{ImageStatus, properties};
 
-use crate::idempotency::{self, Answer, Claim, Once};
+use crate::idempotency::{Answer, Once};
 use crate::photo::{self, Photo, Upload};
 use crate::{App, Error};
 
@@ -61,47 +61,40 @@ pub async fn add_photograph(
     render: impl FnOnce(&Image, &UploadTarget) -> Answer + Send + 'static,
 ) -> Result<Answer, Error> {
     announced.check()?;
-    let app = app.clone();
-    detached(async move {
-        let tx = app.engine.begin().await?;
-        let claimed = match idempotency::claim(&*tx, &once).await? {
-            Claim::Seen(answer) => return Ok(answer),
-            Claim::Mine(claimed) => claimed,
-        };
-        properties::of_host(&*tx, host, property).await?.ok_or(Error::NotFound)?;
-        let present = images::list_of_host(&*tx, host, property).await?;
-        if present.len() >= MAX_PHOTOGRAPHS {
-            return Err(Error::refused("too_many_photographs", "a home has at most 50 photographs"));
-        }
-        let now = tx.now().await?;
-        let Announced { content_type, bytes, caption } = announced;
-        let last = present.iter().map(|image| image.position).max();
-        let image = Image {
-            id: ImageId::mint(now, rand::random()),
-            property,
-            status: ImageStatus::AwaitingUpload,
-            position: last.map_or(0, |position| position.saturating_add(1)),
-            caption,
-            content_type,
-            bytes,
-            found: None,
-            variants: vec![],
-            failure: None,
-            created_at: now,
-            updated_at: now,
-        };
-        images::put(&*tx, std::slice::from_ref(&image)).await?;
-        let grant = UploadGrant {
-            key: photo::upload_key(image.id),
-            content_type: image.content_type.clone(),
-            length: image.bytes,
-            expires_at: now + WINDOW,
-        };
-        let target = app.ports.objects.presign_put(&grant).map_err(|why| Error::Broken(why.to_string().into()))?;
-        let answer = render(&image, &target);
-        claimed.keep(&*tx, &answer, app.wall()).await?;
-        tx.commit().await?;
-        Ok(answer)
+    once.carry_out(app, move |app, tx| {
+        Box::pin(async move {
+            properties::of_host(&**tx, host, property).await?.ok_or(Error::NotFound)?;
+            let present = images::list_of_host(&**tx, host, property).await?;
+            if present.len() >= MAX_PHOTOGRAPHS {
+                return Err(Error::refused("too_many_photographs", "a home has at most 50 photographs"));
+            }
+            let now = tx.now().await?;
+            let Announced { content_type, bytes, caption } = announced;
+            let last = present.iter().map(|image| image.position).max();
+            let image = Image {
+                id: ImageId::mint(now, rand::random()),
+                property,
+                status: ImageStatus::AwaitingUpload,
+                position: last.map_or(0, |position| position.saturating_add(1)),
+                caption,
+                content_type,
+                bytes,
+                found: None,
+                variants: vec![],
+                failure: None,
+                created_at: now,
+                updated_at: now,
+            };
+            images::put(&**tx, std::slice::from_ref(&image)).await?;
+            let grant = UploadGrant {
+                key: photo::upload_key(image.id),
+                content_type: image.content_type.clone(),
+                length: image.bytes,
+                expires_at: now + WINDOW,
+            };
+            let target = app.ports.objects.presign_put(&grant).map_err(|why| Error::Broken(why.to_string().into()))?;
+            Ok(render(&image, &target))
+        })
     })
     .await
 }
@@ -117,25 +110,19 @@ pub async fn complete_upload(
     (once, origin): (Once, Origin),
     render: impl FnOnce(&Image) -> Answer + Send + 'static,
 ) -> Result<Answer, Error> {
-    let app = app.clone();
-    detached(async move {
-        let tx = app.engine.begin().await?;
-        let claimed = match idempotency::claim(&*tx, &once).await? {
-            Claim::Seen(answer) => return Ok(answer),
-            Claim::Mine(claimed) => claimed,
-        };
-        let image = images::of_host(&*tx, host, property, id).await?.ok_or(Error::NotFound)?;
-        develop(&tx, &image, &once, &origin).await?;
-        let image = images::of_host(&*tx, host, property, id).await?.ok_or(Error::NotFound)?;
-        let answer = render(&image);
-        claimed.keep(&*tx, &answer, app.wall()).await?;
-        tx.commit().await?;
-        Ok(answer)
+    let key = once.event_key();
+    once.carry_out(app, move |_, tx| {
+        Box::pin(async move {
+            let image = images::of_host(&**tx, host, property, id).await?.ok_or(Error::NotFound)?;
+            develop(tx, &image, key, &origin).await?;
+            let image = images::of_host(&**tx, host, property, id).await?.ok_or(Error::NotFound)?;
+            Ok(render(&image))
+        })
     })
     .await
 }
 
-async fn develop(tx: &engine::Tx, image: &Image, once: &Once, origin: &Origin) -> Result<(), Error> {
+async fn develop(tx: &engine::Tx, image: &Image, key: EventKey, origin: &Origin) -> Result<(), Error> {
     let run = photo::run_of(image.id);
     let moved = match image.status {
         ImageStatus::AwaitingUpload | ImageStatus::Uploaded => {
@@ -143,7 +130,7 @@ async fn develop(tx: &engine::Tx, image: &Image, once: &Once, origin: &Origin) -
             let upload = Upload { image: id, property, content_type, bytes, made_at: created_at };
             tx.start::<Photo>(run, &id.to_string(), &upload, origin).await
         }
-        ImageStatus::Failed => tx.send::<Photo>(run, &photo::Event::TriedAgain, once.event_key(), origin).await,
+        ImageStatus::Failed => tx.send::<Photo>(run, &photo::Event::TriedAgain, key, origin).await,
         ImageStatus::Processing | ImageStatus::Ready => return Ok(()),
     };
     match moved {

@@ -15,7 +15,7 @@ use super::password;
 use super::person::{Locale, PersonName};
 use super::seal::random;
 use crate::app::{App, Asker};
-use crate::idempotency::{Answer, Claim, Once, claim};
+use crate::idempotency::{Answer, Once};
 use crate::mail::{About, Audience, Letter, Mail, Message, token_hash, verification_token};
 use crate::{Error, Flaw, Refusal};
 
@@ -51,34 +51,27 @@ pub async fn register(
     check(&wish)?;
     app.identity.throttle.mail(wish.email.as_str(), asker.ip, app.wall()).map_err(Error::Throttled)?;
     let hash = app.identity.hasher.hash(wish.password.clone()).await?;
-    let app = app.clone();
-    engine::detached(async move {
-        let tx = app.engine.begin().await?;
-        let claimed = match claim(&*tx, &once).await? {
-            Claim::Seen(answer) => return Ok(answer),
-            Claim::Mine(claimed) => claimed,
-        };
-        let now = app.wall();
-        match users::by_email(&*tx, wish.email.as_str()).await? {
-            Some(user) if user.email_verified_at.is_some() => {
-                write(&app, &tx, Letter::AddressInUse, &user, &asker).await?;
+    once.carry_out(app, move |app, tx| {
+        Box::pin(async move {
+            let now = app.wall();
+            match users::by_email(&**tx, wish.email.as_str()).await? {
+                Some(user) if user.email_verified_at.is_some() => {
+                    write(app, tx, Letter::AddressInUse, &user, &asker).await?;
+                }
+                Some(user) => {
+                    users::void_verifications(&**tx, user.id, now).await?;
+                    users::set_password(&**tx, user.id, hash, now).await?;
+                    users::set_profile(&**tx, user.id, &profile(&wish), now).await?;
+                    write(app, tx, Letter::VerifyEmail, &user, &asker).await?;
+                }
+                None => {
+                    let user = account(&wish, hash, now);
+                    users::create(&**tx, &user).await?;
+                    write(app, tx, Letter::VerifyEmail, &user, &asker).await?;
+                }
             }
-            Some(user) => {
-                users::void_verifications(&*tx, user.id, now).await?;
-                users::set_password(&*tx, user.id, hash, now).await?;
-                users::set_profile(&*tx, user.id, &profile(&wish), now).await?;
-                write(&app, &tx, Letter::VerifyEmail, &user, &asker).await?;
-            }
-            None => {
-                let user = account(&wish, hash, now);
-                users::create(&*tx, &user).await?;
-                write(&app, &tx, Letter::VerifyEmail, &user, &asker).await?;
-            }
-        }
-        let answer = render();
-        claimed.keep(&*tx, &answer, now).await?;
-        tx.commit().await?;
-        Ok(answer)
+            Ok(render())
+        })
     })
     .await
 }
@@ -95,21 +88,14 @@ pub async fn resend(
     render: impl FnOnce() -> Answer + Send + 'static,
 ) -> Result<Answer, Error> {
     app.identity.throttle.mail(email.as_str(), asker.ip, app.wall()).map_err(Error::Throttled)?;
-    let app = app.clone();
-    engine::detached(async move {
-        let tx = app.engine.begin().await?;
-        let claimed = match claim(&*tx, &once).await? {
-            Claim::Seen(answer) => return Ok(answer),
-            Claim::Mine(claimed) => claimed,
-        };
-        let waiting = users::by_email(&*tx, email.as_str()).await?.filter(|user| user.email_verified_at.is_none());
-        if let Some(user) = waiting {
-            write(&app, &tx, Letter::VerifyEmail, &user, &asker).await?;
-        }
-        let answer = render();
-        claimed.keep(&*tx, &answer, app.wall()).await?;
-        tx.commit().await?;
-        Ok(answer)
+    once.carry_out(app, move |app, tx| {
+        Box::pin(async move {
+            let waiting = users::by_email(&**tx, email.as_str()).await?.filter(|user| user.email_verified_at.is_none());
+            if let Some(user) = waiting {
+                write(app, tx, Letter::VerifyEmail, &user, &asker).await?;
+            }
+            Ok(render())
+        })
     })
     .await
 }
@@ -124,21 +110,14 @@ pub async fn verify_email(
     once: Once,
     render: impl FnOnce() -> Answer + Send + 'static,
 ) -> Result<Answer, Error> {
-    let app = app.clone();
-    engine::detached(async move {
-        let tx = app.engine.begin().await?;
-        let claimed = match claim(&*tx, &once).await? {
-            Claim::Seen(answer) => return Ok(answer),
-            Claim::Mine(claimed) => claimed,
-        };
-        let now = app.wall();
-        let owner = users::use_verification(&*tx, &token_hash(token.expose_secret()), now).await?;
-        let owner = owner.ok_or(Error::Gone(Refusal::new("link_expired", "ask for another link")))?;
-        users::set_email_verified(&*tx, owner, now).await?;
-        let answer = render();
-        claimed.keep(&*tx, &answer, now).await?;
-        tx.commit().await?;
-        Ok(answer)
+    once.carry_out(app, move |app, tx| {
+        Box::pin(async move {
+            let now = app.wall();
+            let owner = users::use_verification(&**tx, &token_hash(token.expose_secret()), now).await?;
+            let owner = owner.ok_or(Error::Gone(Refusal::new("link_expired", "ask for another link")))?;
+            users::set_email_verified(&**tx, owner, now).await?;
+            Ok(render())
+        })
     })
     .await
 }

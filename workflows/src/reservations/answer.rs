@@ -2,12 +2,12 @@
 
 use domain::cancellation::Party;
 use domain::{BookingId, Money, Phase, Timestamp};
-use engine::{EventKey, Origin, Step, TurnError, Workflow, detached};
+use engine::{EventKey, Origin, Step, TurnError, Workflow};
 
 use super::view::{self, Asking, Reservation};
 use crate::booking::actions::calling_off;
 use crate::booking::{Booking, Event, Returned, State, Timer, out_of_turn, run_of};
-use crate::idempotency::{self, Answer, Claim, Once};
+use crate::idempotency::{Answer, Once};
 use crate::mail::{Audience, Letter, Message};
 use crate::{App, Error};
 
@@ -74,26 +74,20 @@ pub async fn command(
     (once, origin): (Once, Origin),
     render: impl FnOnce(&Reservation) -> Answer + Send + 'static,
 ) -> Result<Answer, Error> {
-    let app = app.clone();
-    detached(async move {
-        let tx = app.engine.begin().await?;
-        let claimed = match idempotency::claim(&*tx, &once).await? {
-            Claim::Seen(answer) => return Ok(answer),
-            Claim::Mine(claimed) => claimed,
-        };
-        let row = asking.find(&*tx, booking).await?;
-        let event = command.event(asking.party(&row))?;
-        match tx.send::<Booking>(run_of(booking), &event, once.event_key(), &origin).await {
-            // The same key did it before, and its answer is too old to be kept: the booking is shown as it is.
-            Ok(_) | Err(TurnError::Duplicate) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let now = tx.now().await?;
-        let reservation = view::within(&tx, asking, booking, now).await?;
-        let answer = render(&reservation);
-        claimed.keep(&*tx, &answer, app.wall()).await?;
-        tx.commit().await?;
-        Ok(answer)
+    let key = once.event_key();
+    once.carry_out(app, move |_, tx| {
+        Box::pin(async move {
+            let row = asking.find(&**tx, booking).await?;
+            let event = command.event(asking.party(&row))?;
+            match tx.send::<Booking>(run_of(booking), &event, key, &origin).await {
+                // The same key did it before, and its answer is too old to be kept: the booking is shown as it is.
+                Ok(_) | Err(TurnError::Duplicate) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let now = tx.now().await?;
+            let reservation = view::within(tx, asking, booking, now).await?;
+            Ok(render(&reservation))
+        })
     })
     .await
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::{BookingId, Jurisdiction, Money, Offer, PaymentId, Provider, QuoteId, Timestamp, UnitId, UserId};
-use engine::{Conflict, Origin, TurnError, Tx, detached, faults};
+use engine::{Conflict, Origin, TurnError, Tx, faults};
 use store::bookings::{self, Note};
 use store::properties::{self, Property};
 use store::quotes::{self, Quote};
@@ -12,7 +12,7 @@ use store::{Class, PropertyStatus, classify};
 use super::nights;
 use super::view::{self, Asking, Reservation};
 use crate::booking::{Booking, Mode, Paying, Terms, run_of};
-use crate::idempotency::{self, Answer, Claim, Once};
+use crate::idempotency::{self, Answer, Once};
 use crate::quoting::{self, Enquiry, PriceChange, Promise};
 use crate::sandbox::Scenario;
 use crate::{App, Error};
@@ -75,23 +75,29 @@ pub async fn make(
         return Ok(answer);
     }
     wish.check()?;
-    let asked = Arc::new((wish, once, origin, render));
+    let asked = Arc::new((wish, origin, render));
     let mut refused = Error::Taken(Conflict::over("nights", "these nights are being taken at this moment"));
     for _ in 0..TRIES {
         let found = match look(app, guest, &asked.0).await {
             Ok(found) => found,
-            Err(refusal) => return unless_answered(app, &asked.1, refusal).await,
+            Err(refusal) => return unless_answered(app, once, refusal).await,
         };
-        let (app, asked) = (app.clone(), Arc::clone(&asked));
-        let tried = detached(async move {
-            let (wish, once, origin, render) = &*asked;
-            commit(&app, guest, found, (wish, once, origin), render).await
+        let asked = Arc::clone(&asked);
+        let tried = once.clone().carry_out(app, move |app, tx| {
+            Box::pin(async move {
+                let (wish, origin, render) = &*asked;
+                Ok(render(&book((app, tx), guest, found, (wish, origin)).await?))
+            })
         });
         match tried.await {
             // On a look of its own: another unit may be free, or the refusal can say until when.
             Err(Error::Taken(conflict)) => refused = Error::Taken(conflict),
             Err(taken @ Error::DatesUnavailable { .. }) => refused = taken,
-            done => return done,
+            Ok(answer) => {
+                faults::point("booking_committed");
+                return Ok(answer);
+            }
+            refused => return refused,
         }
     }
     Err(refused)
@@ -126,16 +132,8 @@ async fn rehearse(app: &App, guest: UserId, scenario: Option<Scenario>, found: &
 
 /// What stands in the way may be the guest's own booking: an earlier try of the same request, given up by a client that heard no
 /// answer, commits while the repeat is looking. So a refusal counts only if the key has no answer and none is under way.
-async fn unless_answered(app: &App, once: &Once, refusal: Error) -> Result<Answer, Error> {
-    let (app, once) = (app.clone(), once.clone());
-    detached(async move {
-        let tx = app.engine.begin().await?;
-        match idempotency::claim(&*tx, &once).await? {
-            Claim::Seen(answer) => Ok(answer),
-            Claim::Mine(_) => Err(refusal),
-        }
-    })
-    .await
+async fn unless_answered(app: &App, once: Once, refusal: Error) -> Result<Answer, Error> {
+    once.carry_out(app, |_, _| Box::pin(async { Err(refusal) })).await
 }
 
 impl Wish {
@@ -213,23 +211,18 @@ async fn find(app: &App, guest: UserId, wish: &Wish) -> Result<Found, Error> {
     Ok(found)
 }
 
-async fn commit(
-    app: &App,
+/// Takes the nights and begins the booking's run.
+async fn book(
+    (app, tx): (&App, &Tx),
     guest: UserId,
     Found { property, promise, quote, unit }: Found,
-    (wish, once, origin): (&Wish, &Once, &Origin),
-    render: impl Fn(&Reservation) -> Answer,
-) -> Result<Answer, Error> {
-    let tx = app.engine.begin().await?;
-    let claimed = match idempotency::claim(&*tx, once).await? {
-        Claim::Seen(answer) => return Ok(answer),
-        Claim::Mine(claimed) => claimed,
-    };
+    (wish, origin): (&Wish, &Origin),
+) -> Result<Reservation, Error> {
     faults::point("booking_claimed");
     let now = tx.now().await?;
     let unit = match unit {
         Some(unit) => unit,
-        None => nights::choose(&tx, guest, (&property, &promise.offer.stay)).await?,
+        None => nights::choose(tx, guest, (&property, &promise.offer.stay)).await?,
     };
     let quote = match quote {
         Some(quote) => {
@@ -241,7 +234,7 @@ async fn commit(
         }
         None => {
             let quote = quoting::row(guest, property.id, &promise, (now, app.market.timers.quote_until(now)));
-            quotes::create(&*tx, &quote).await?;
+            quotes::create(&**tx, &quote).await?;
             quote.id
         }
     };
@@ -254,13 +247,8 @@ async fn commit(
         moved => moved?,
     };
     faults::point("booking_started");
-    annotate(&tx, guest, booking, wish).await?;
-    let reservation = view::within(&tx, Asking::Person(guest), booking, now).await?;
-    let answer = render(&reservation);
-    claimed.keep(&*tx, &answer, app.wall()).await?;
-    tx.commit().await?;
-    faults::point("booking_committed");
-    Ok(answer)
+    annotate(tx, guest, booking, wish).await?;
+    view::within(tx, Asking::Person(guest), booking, now).await
 }
 
 fn terms(

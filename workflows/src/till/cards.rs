@@ -1,13 +1,13 @@
 //! Another card for a booking whose first did not work; and payments and payouts as their owners see them.
 
 use domain::{BookingId, PaymentId, PayoutId, UserId};
-use engine::{Origin, TurnError, detached};
+use engine::{Origin, TurnError};
 use store::payments::{self, Payment};
 use store::payouts::{self, Payout};
 use store::{Page, bookings};
 
 use crate::booking::{Booking, Event, run_of};
-use crate::idempotency::{self, Answer, Claim, Once};
+use crate::idempotency::{Answer, Once};
 use crate::reservations::check_method;
 use crate::{App, Error};
 
@@ -34,26 +34,23 @@ pub async fn another_card(
     render: impl FnOnce(&Offered) -> Answer + Send + 'static,
 ) -> Result<Answer, Error> {
     check_method(&method)?;
-    let app = app.clone();
-    detached(async move {
-        let tx = app.engine.begin().await?;
-        let claimed = match idempotency::claim(&*tx, &once).await? {
-            Claim::Seen(answer) => return Ok(answer),
-            Claim::Mine(claimed) => claimed,
-        };
-        let row = bookings::of_guest(&*tx, guest, booking).await?.ok_or(Error::NotFound)?;
-        let payment = PaymentId::mint(tx.now().await?, rand::random());
-        let event = Event::CardOffered { payment, method };
-        match tx.send::<Booking>(run_of(booking), &event, once.event_key(), &origin).await {
-            Err(TurnError::Duplicate) => {
-                return Err(Error::refused("card_offered", "this card was offered before; see the booking's payments"));
-            }
-            moved => moved?,
-        };
-        let answer = render(&Offered { payment, booking, amount: row.total });
-        claimed.keep(&*tx, &answer, app.wall()).await?;
-        tx.commit().await?;
-        Ok(answer)
+    let key = once.event_key();
+    once.carry_out(app, move |_, tx| {
+        Box::pin(async move {
+            let row = bookings::of_guest(&**tx, guest, booking).await?.ok_or(Error::NotFound)?;
+            let payment = PaymentId::mint(tx.now().await?, rand::random());
+            let event = Event::CardOffered { payment, method };
+            match tx.send::<Booking>(run_of(booking), &event, key, &origin).await {
+                Err(TurnError::Duplicate) => {
+                    return Err(Error::refused(
+                        "card_offered",
+                        "this card was offered before; see the booking's payments",
+                    ));
+                }
+                moved => moved?,
+            };
+            Ok(render(&Offered { payment, booking, amount: row.total }))
+        })
     })
     .await
 }
