@@ -35,6 +35,17 @@ fn not_taken(why: UploadRefused) -> Error {
         UploadRefused::Expired => Error::Gone(Refusal::new("link_expired", "the upload address is too old")),
         UploadRefused::WrongType { .. } => Error::flaw("", "content_type", "another Content-Type was announced"),
         UploadRefused::WrongLength { .. } => Error::flaw("", "length", "another length was announced"),
-        UploadRefused::NotStored(why) => Error::Broken(why.to_string().into()),
+        UploadRefused::NotStored(why) => not_stored(&why),
+    }
+}
+
+/// A store that is full or away for a while takes the same file later.
+fn not_stored(why: &integrations::Error) -> Error {
+    match why {
+        integrations::Error::Transient { .. } | integrations::Error::Unknown { .. } => {
+            tracing::warn!(error = %why, "a file could not be kept");
+            Error::Busy("the store of files")
+        }
+        integrations::Error::Misconfigured { .. } => Error::Broken(why.to_string().into()),
     }
 }
