@@ -56,7 +56,7 @@ pub type WallClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 #[must_use]
 #[expect(clippy::disallowed_methods, reason = "the one place where real time enters; everybody else is handed it")]
 pub fn machine_clock() -> WallClock {
-    Arc::new(|| domain::time::truncated(chrono::Utc::now()))
+    Arc::new(|| domain::time::truncated(chrono::Utc::now() + engine::faults::astray()))
 }
 
 /// Who asks, before and after it is known who they are.

@@ -4,13 +4,18 @@
 //! - `no_fencing` plants a known bug of [`PLANTED`];
 //! - `crash:after_commit:50` makes every fiftieth passage of a crash point of [`POINTS`] abort the process;
 //! - `mishap:outcome_turn:40` makes every fortieth try at something of [`MISHAPS`] fail, as a bug of a release would;
-//! - `deaths:FOLDER` makes whoever passes a crash point first die there, if a file of its name lies in the folder, and takes the file away.
+//! - `deaths:FOLDER` makes whoever passes a crash point first die there, if a file of its name lies in the folder, and takes the file away;
+//! - `clock:FILE` sets this machine's clock wrong ([`astray`]), and `poison` makes some work harmful ([`Poison`]).
 //!
 //! Without the feature every function here is empty.
 
+mod clock;
 mod points;
+mod poison;
 
+pub use clock::astray;
 pub use points::{POINTS, Point};
+pub use poison::{Poison, taste};
 
 /// The bugs that can be planted, and the guards that can be taken out. `tests/it/killed` and `./ops/simulate mutations` must see each.
 pub const PLANTED: &[&str] = &[
@@ -125,6 +130,8 @@ mod chosen {
         pub(super) crashes: HashMap<String, Every>,
         pub(super) mishaps: HashMap<String, Every>,
         deaths: Option<PathBuf>,
+        pub(super) clock: Option<PathBuf>,
+        pub(super) poison: bool,
     }
 
     impl Faults {
@@ -159,6 +166,8 @@ mod chosen {
                     faults.mishaps.insert(name.to_owned(), Every::parse(every));
                 }
                 ("deaths", _) => faults.deaths = Some(rest.into()),
+                ("clock", _) => faults.clock = Some(rest.into()),
+                ("poison", _) => faults.poison = true,
                 _ => {
                     faults.planted.insert(word.to_owned());
                 }

@@ -4,6 +4,7 @@ use crate::step::{encode, variant};
 use crate::{
     Attempt, Changed, Conflict, Fact, Fault, Found, Kept, Lane, Limits, Party, Perform, Policy, Priority, Project,
     ProjectError, Refusal, Retention, RetentionError, RunId, Scope, Spawn, Step, Tell, Timestamp, Tx, WorkId, Workflow,
+    faults,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -234,7 +235,11 @@ impl<W: Workflow + Project<Tx, Error = DbErr>, P: Perform<W>> Process for Entry<
     fn perform(&self, attempt: RawAttempt) -> BoxFuture<'_, Result<String, Fault>> {
         async move {
             let (cx, effect) = Self::attempt(&attempt)?;
-            let done = AssertUnwindSafe(self.performer.perform(&cx, effect)).catch_unwind().await;
+            let performed = async {
+                faults::taste(cx.run()).await;
+                self.performer.perform(&cx, effect).await
+            };
+            let done = AssertUnwindSafe(performed).catch_unwind().await;
             done.unwrap_or_else(|panic| Err(Fault::poison(message(&*panic)))).map(|event| encode(&event))
         }
         .boxed()
