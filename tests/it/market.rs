@@ -9,5 +9,5 @@ mod privacy;
 mod quotes;
 mod rehearsals;
 mod replays;
-mod storm;
+pub(crate) mod storm;
 mod traces;

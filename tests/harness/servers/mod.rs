@@ -3,6 +3,7 @@
 //! A test that only needs *a* database or *a* Redis takes the shared ones. A test that stops, empties or kills a server starts its own
 //! with [`Postgres::start`] or [`Redis::start`].
 
+mod disk;
 mod find;
 mod leash;
 mod owned;
@@ -14,8 +15,9 @@ use std::sync::OnceLock;
 
 use anyhow::{Context, Result, anyhow};
 
+pub use disk::SmallDisk;
 pub use leash::Leash;
-pub use owned::send_signal;
+pub use owned::{limit_memory, send_signal};
 pub use postgres::Postgres;
 pub use redis::{Redis, fresh_redis};
 

@@ -43,19 +43,24 @@ impl Account {
         command
     }
 
-    /// A new private folder that belongs to this account, under the first place where the account can reach it.
+    /// A new private folder that belongs to this account, under the first usual place where the account can reach it.
     pub(super) fn folder(self, prefix: &str) -> Result<TempDir> {
         let mut places = vec![std::env::temp_dir(), PathBuf::from("/tmp"), PathBuf::from("/var/tmp")];
         places.dedup();
+        self.folder_in(&places, prefix)
+    }
+
+    /// A new private folder that belongs to this account, under the first of these places where the account can reach it.
+    pub(super) fn folder_in(self, places: &[PathBuf], prefix: &str) -> Result<TempDir> {
         for place in places {
-            let Ok(folder) = tempfile::Builder::new().prefix(prefix).tempdir_in(&place) else { continue };
+            let Ok(folder) = tempfile::Builder::new().prefix(prefix).tempdir_in(place) else { continue };
             let Self(Some((user, group))) = self else { return Ok(folder) };
-            if open_to_all(&place) {
+            if open_to_all(place) {
                 chown(folder.path(), Some(user), Some(group)).context("give the server's folder to its user")?;
                 return Ok(folder);
             }
         }
-        bail!("no temporary folder that an unprivileged user could reach: tried TMPDIR, /tmp and /var/tmp")
+        bail!("no folder that an unprivileged user could reach: tried {places:?}")
     }
 }
 
@@ -128,6 +133,13 @@ pub fn send_signal(pid: u32, signal: &str) {
         .args(["-c", r#"kill -s "$1" "$2""#, "kill", signal, &pid.to_string()])
         .stderr(Stdio::null())
         .status();
+}
+
+/// Gives a running process no more memory than so many bytes, or as much as there is.
+pub fn limit_memory(pid: u32, bytes: Option<u64>) {
+    // The soft limit alone: it can be lifted again without being root.
+    let limit = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
+    let _ = Command::new("prlimit").args(["--pid", &pid.to_string(), &format!("--as={limit}:")]).status();
 }
 
 /// Runs `start` on free loopback ports until one attempt is not beaten to its port.

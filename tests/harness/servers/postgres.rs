@@ -9,12 +9,15 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
-use super::find;
 use super::owned::{Account, Process, on_a_free_port, tail};
+use super::{SmallDisk, find};
 use crate::wait;
 
 const START_UP: Duration = Duration::from_secs(60);
 const ROLE: &str = "innkeeper";
+/// Whom the package runs it as.
+const USER: &str = "postgres";
+const PREFIX: &str = "innkeeper-postgres-";
 
 /// A Postgres server of our own; dropping it ends it and removes its files.
 pub struct Postgres {
@@ -29,7 +32,17 @@ pub struct Postgres {
 impl Postgres {
     /// Makes a new cluster in a private folder and starts it on a free loopback port.
     pub fn start() -> Result<Self> {
-        let mut server = Self::new_cluster()?;
+        Self::begin(Self::new_cluster()?)
+    }
+
+    /// The same, with its files on this disk.
+    pub fn start_on(disk: &SmallDisk) -> Result<Self> {
+        let account = Account::unprivileged(USER)?;
+        let folder = account.folder_in(&[disk.place().to_owned()], PREFIX)?;
+        Self::begin(Self::cluster_in(account, folder)?)
+    }
+
+    fn begin(mut server: Self) -> Result<Self> {
         on_a_free_port(|port| {
             server.port = port;
             server.start_again()
@@ -38,9 +51,13 @@ impl Postgres {
     }
 
     fn new_cluster() -> Result<Self> {
+        let account = Account::unprivileged(USER)?;
+        let folder = account.folder(PREFIX)?;
+        Self::cluster_in(account, folder)
+    }
+
+    fn cluster_in(account: Account, folder: TempDir) -> Result<Self> {
         let programs = find::postgres_folder()?;
-        let account = Account::unprivileged("postgres")?;
-        let folder = account.folder("innkeeper-postgres-")?;
         let password = format!("{:032x}", rand::random::<u128>());
         let server = Self { port: 0, password, programs, account, process: None, folder };
         server.make_cluster()?;

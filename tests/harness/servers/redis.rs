@@ -8,10 +8,13 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
 use super::owned::{Account, Process, on_a_free_port, tail};
-use super::{find, shared_redis};
+use super::{SmallDisk, find, shared_redis};
 use crate::wait;
 
 const START_UP: Duration = Duration::from_secs(20);
+/// Whom the package runs it as.
+const USER: &str = "redis";
+const PREFIX: &str = "innkeeper-redis-";
 const ANSWER: Duration = Duration::from_secs(1);
 
 /// A Redis server of our own; dropping it ends it and removes its files.
@@ -26,7 +29,17 @@ pub struct Redis {
 impl Redis {
     /// Starts a server on a free loopback port, with its files in a private folder.
     pub fn start() -> Result<Self> {
-        let mut server = Self::new_folder()?;
+        Self::begin(Self::new_folder()?)
+    }
+
+    /// The same, with its files on this disk.
+    pub fn start_on(disk: &SmallDisk) -> Result<Self> {
+        let account = Account::unprivileged(USER)?;
+        let folder = account.folder_in(&[disk.place().to_owned()], PREFIX)?;
+        Self::begin(Self::in_folder(account, folder))
+    }
+
+    fn begin(mut server: Self) -> Result<Self> {
         on_a_free_port(|port| {
             server.port = port;
             server.start_again()
@@ -35,10 +48,14 @@ impl Redis {
     }
 
     fn new_folder() -> Result<Self> {
-        let account = Account::unprivileged("redis")?;
-        let folder = account.folder("innkeeper-redis-")?;
+        let account = Account::unprivileged(USER)?;
+        let folder = account.folder(PREFIX)?;
+        Ok(Self::in_folder(account, folder))
+    }
+
+    fn in_folder(account: Account, folder: TempDir) -> Self {
         let password = format!("{:032x}", rand::random::<u128>());
-        Ok(Self { port: 0, password, account, process: None, folder })
+        Self { port: 0, password, account, process: None, folder }
     }
 
     /// The URL, without a database's number.
@@ -80,6 +97,15 @@ impl Redis {
         let answer = ask(self.port, &self.password, "FLUSHALL")?;
         anyhow::ensure!(answer == "+OK", "Redis did not empty itself: {answer}");
         Ok(())
+    }
+
+    /// How many keys it has, and how many bytes they and everything else take.
+    pub fn size(&self) -> Result<(u64, u64)> {
+        let client = redis::Client::open(self.url())?;
+        let mut connection = client.get_connection_with_timeout(ANSWER)?;
+        let keys = redis::cmd("DBSIZE").query(&mut connection)?;
+        let memory: redis::InfoDict = redis::cmd("INFO").arg("memory").query(&mut connection)?;
+        Ok((keys, memory.get("used_memory").context("Redis says how much memory it uses")?))
     }
 
     /// Stops it as an operator would: what it knows is written.

@@ -52,7 +52,7 @@ async fn careless(theatre: &Theatre, n: i64, patience: Duration, acknowledged: A
     }
 }
 
-async fn a_storm_of_hang_ups_loses_nothing(db: TestDatabase) {
+pub(crate) async fn a_storm_of_hang_ups_loses_nothing(db: TestDatabase) {
     let requests = 20_000;
     db.connection.execute_unprepared("create table storm (n bigint primary key)").await.unwrap();
     let theatre = Theatre::open(db).await;

@@ -179,6 +179,11 @@ impl Client {
         }
     }
 
+    /// Asks this address once, whatever comes of it.
+    pub(crate) async fn once(&self, site: &str, ask: &Ask) -> Result<Reply> {
+        self.send(site, ask, PATIENCE).await
+    }
+
     async fn send(&self, site: &str, ask: &Ask, patience: Duration) -> Result<Reply> {
         let request = self.http.request(ask.method.clone(), format!("{site}{}", ask.path)).timeout(patience);
         let mut request = request.header("x-forwarded-for", &self.from);

@@ -4,11 +4,20 @@
 //! They are ignored in a usual run of the tests, where shorter plays hold the same promises. A new one is one function in one of the
 //! modules here, ignored and named `rel_NN_what_happens`: `./ops/chaos` asks the test binary what there is.
 
+mod backlog;
+mod clocks;
+mod disk;
 mod embedded;
+mod lab;
+mod letters;
+mod memory;
 mod points;
+mod poison;
 mod postgres;
 mod redis;
+mod slow;
 mod soak;
+mod storms;
 mod wires;
 mod workers;
 

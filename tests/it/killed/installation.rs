@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use harness::proxy::Proxy;
-use harness::servers::{Postgres, Redis};
+use harness::servers::{Postgres, Redis, SmallDisk};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
@@ -32,13 +32,19 @@ pub(crate) struct Installation {
     /// Where clients reach it.
     pub(crate) sites: Vec<String>,
     pub(crate) data: PathBuf,
+    /// A disk that somebody keeps his files on, where one was made for that.
+    pub(crate) disk: Option<SmallDisk>,
     folder: TempDir,
 }
 
 impl Installation {
     /// Two APIs and two workers, with servers of their own. Nothing but the servers runs yet.
     pub(crate) fn of_servers(faults: &str) -> Result<Self> {
-        let (postgres, redis) = (Postgres::start()?, Redis::start()?);
+        Self::on(Postgres::start()?, Redis::start()?, faults)
+    }
+
+    /// The same on these servers.
+    pub(crate) fn on(postgres: Postgres, redis: Redis, faults: &str) -> Result<Self> {
         let roles =
             [("api 1", Role::Api), ("api 2", Role::Api), ("worker 1", Role::Worker), ("worker 2", Role::Worker)];
         let mut installation = Self::seated(&roles, faults)?;
@@ -74,7 +80,18 @@ impl Installation {
         // Letters, tokens and webhooks know one address, whichever process they meet there.
         seats.iter_mut().for_each(|seat| seat.set("INNKEEPER_IDENTITY__PUBLIC_URL", &sites[0]));
         let seats = seats.into_iter().map(Mutex::new).collect();
-        Ok(Self { seats, redis: None, postgres: None, database: String::new(), sites, data, folder })
+        Ok(Self { seats, redis: None, postgres: None, database: String::new(), sites, data, disk: None, folder })
+    }
+
+    /// Lives as long as this disk, and the disk as long as the installation.
+    pub(crate) fn with_disk(mut self, disk: SmallDisk) -> Self {
+        self.disk = Some(disk);
+        self
+    }
+
+    /// Sets one more variable for every process, before the first start.
+    pub(crate) fn set(&mut self, variable: &str, value: &str) {
+        self.seats.iter_mut().for_each(|seat| seat.get_mut().set(variable, value));
     }
 
     /// Starts every process: the first one alone, because it makes the keys that all share.

@@ -26,7 +26,7 @@ const SILENCE: u32 = 2 * 3600 + 600;
 /// How long work may take to come to rest, a rescue from a dead process included.
 const REST: Duration = Duration::from_secs(60);
 /// The jumps of the clock at the end: past every check-out, and past the payouts that the last one brings.
-const JUMPS: [i64; 4] = [20, 20, 25, 2];
+pub(super) const JUMPS: [i64; 4] = [20, 20, 25, 2];
 
 /// What is played.
 #[derive(Clone, Copy, Debug)]

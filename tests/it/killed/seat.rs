@@ -53,6 +53,7 @@ pub(crate) struct Seat {
     pub(crate) wires: Option<Wires>,
     environment: BTreeMap<String, String>,
     folder: PathBuf,
+    clock: PathBuf,
     running: Option<Running>,
     logs: Vec<Log>,
     /// Processes that ended without having been killed by us.
@@ -72,12 +73,24 @@ impl Seat {
         environment.insert("INNKEEPER_API__METRICS_LISTEN".to_owned(), metrics.clone());
         let site = format!("http://{listen}");
         let (name, logs) = (name.into(), vec![]);
-        Ok(Self { name, role, site, metrics, wires: None, environment, folder, running: None, logs, crashes: 0 })
+        let clock = folder.join(format!("the clock of {name}"));
+        let faults = environment.entry("INNKEEPER_FAULTS".to_owned()).or_default();
+        faults.push_str(&format!(",clock:{}", clock.display()));
+        let wires = None;
+        Ok(Self { name, role, site, metrics, wires, environment, folder, clock, running: None, logs, crashes: 0 })
     }
 
     /// Sets one more variable, before the first start.
     pub(crate) fn set(&mut self, variable: &str, value: impl Into<String>) {
         self.environment.insert(variable.to_owned(), value.into());
+    }
+
+    /// Sets the clock of the machine that its process runs on so many seconds ahead, from now on.
+    pub(crate) fn set_clock(&self, seconds: i64) -> Result<()> {
+        // Read at any instant: it is there as a whole or not at all.
+        let new = self.clock.with_extension("new");
+        std::fs::write(&new, seconds.to_string())?;
+        Ok(std::fs::rename(new, &self.clock)?)
     }
 
     /// Starts the program, if nobody sits here.

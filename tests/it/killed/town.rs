@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::client::{Ask, Body, Client, text};
 use super::inbox;
 
-const PASSWORD: &str = "seven quiet lighthouses";
+pub(crate) const PASSWORD: &str = "seven quiet lighthouses";
 /// How long a photograph may take to be developed.
 const DEVELOPED: Duration = Duration::from_secs(60);
 
@@ -52,6 +52,18 @@ impl Town {
         let homes = try_join_all((0..homes).map(home)).await?;
         Ok(Self { guests, homes })
     }
+
+    /// Everybody signs in anew: access tokens do not last for long.
+    pub(crate) async fn sign_in_again(&mut self, client: &Client) -> Result<()> {
+        for (n, guest) in self.guests.iter_mut().enumerate() {
+            *guest = sign_in(client, &format!("guest{n}@example.org")).await?;
+        }
+        let hosts = [sign_in(client, "host0@example.org").await?, sign_in(client, "host1@example.org").await?];
+        for (n, home) in self.homes.iter_mut().enumerate() {
+            home.host = hosts[n % hosts.len()].clone();
+        }
+        Ok(())
+    }
 }
 
 async fn register(client: &Client, letters: &Path, name: String) -> Result<Person> {
@@ -62,8 +74,12 @@ async fn register(client: &Client, letters: &Path, name: String) -> Result<Perso
     let token = inbox::token_for(letters, &email).await?;
     let proof = Ask::post("/verify-email", json!({ "token": token })).once(format!("{name}-verify"));
     client.ask(&mut dice, &proof).await?.well()?;
+    sign_in(client, &email).await
+}
+
+async fn sign_in(client: &Client, email: &str) -> Result<Person> {
     let login = Ask::post("/login", json!({ "email": email, "password": PASSWORD }));
-    let tokens = client.patient().ask(&mut dice, &login).await?.well()?;
+    let tokens = client.patient().ask(&mut StdRng::seed_from_u64(0), &login).await?.well()?;
     Ok(Person { token: text(&tokens, "access_token")?.to_owned() })
 }
 

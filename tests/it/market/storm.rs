@@ -21,7 +21,7 @@ async fn number(house: &TestApp, sql: &str) -> i64 {
     row.try_get_by_index(0).unwrap()
 }
 
-async fn a_storm_of_clients_that_hang_up_loses_nothing(db: TestDatabase) {
+pub(crate) async fn a_storm_of_clients_that_hang_up_loses_nothing(db: TestDatabase) {
     let house = TestApp::open(db).await;
     let host = house.person("host@example.org").await;
     let mut dice = StdRng::seed_from_u64(SEED);
