@@ -2,9 +2,10 @@
 
 use super::toy::{Seat, State, Theatre, run, terms};
 use engine::{Ended, Origin, TurnError};
-use harness::{TestDatabase, on_both};
-use sea_orm::ConnectionTrait;
+use harness::{Backend, TestDatabase, both, on_both};
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use std::collections::HashSet;
+use std::time::Duration;
 
 async fn start(theatre: &Theatre, n: u128) {
     let seat = i64::try_from(n).unwrap();
@@ -46,6 +47,31 @@ async fn a_dead_processs_work_is_rescued_and_its_late_answer_refused(db: TestDat
     // The world sees one key, the run one outcome.
     assert_eq!(second.keys(run(1)).await, ["start", "fx:0:0"]);
     assert_eq!(first.office.sold.lock().unwrap().len(), 1);
+}
+
+/// On PostgreSQL alone: SQLite lets nobody write beside somebody else's transaction.
+#[test]
+fn what_the_dead_have_locked_does_not_keep_the_rest_of_their_work() {
+    both::run(Backend::Postgres, async |db: TestDatabase| {
+        let first = Theatre::open(db.clone()).await;
+        for n in 1..=2 {
+            start(&first, n).await;
+        }
+        let mut leases = vec![];
+        while leases.len() < 2 {
+            leases.push(first.engine.hands().next().await);
+        }
+        let second = Theatre::beside(&db, first.office.clone(), 2).await;
+        silence(&first, 1).await;
+        // Cut off in the middle of a transaction, the first process has one of the two rows locked for a while yet.
+        let cut_off = db.connection.begin().await.unwrap();
+        let sql = format!("select 1 from workflow_work where run = '{}' for update", run(1).uuid());
+        cut_off.execute_unprepared(&sql).await.unwrap();
+        let rescued = tokio::time::timeout(Duration::from_secs(5), second.engine.rescue()).await;
+        assert_eq!(rescued.expect("the rescue waits for nobody").unwrap(), 1);
+        cut_off.rollback().await.unwrap();
+        assert_eq!(second.engine.rescue().await.unwrap(), 1);
+    });
 }
 
 async fn two_processes_share_the_work_and_each_piece_is_done_once(db: TestDatabase) {

@@ -5,7 +5,7 @@ use crate::event::Fence;
 use crate::storage::schema::LEASED;
 use crate::storage::{real_clock, statement, work_id};
 use crate::{faults, operate};
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use std::collections::HashSet;
 
 impl Engine {
@@ -40,9 +40,12 @@ impl Engine {
         let db = &self.core.db.write;
         let backend = db.get_database_backend();
         let real = real_clock(backend);
+        // Somebody who is cut off may have died in the middle of a transaction: what that has locked must not keep the rest.
+        let skip_locked = if backend == DbBackend::Sqlite { "" } else { "for update skip locked" };
         let sql = format!(
             "update workflow_work set holder = null, not_before = {real} + (select offset_us from business_clock)
-             where not_before = $1 and holder not in (select id from workflow_process where beat_at > {real} - $2)"
+             where (run, seq, n) in (select run, seq, n from workflow_work where not_before = $1
+               and holder not in (select id from workflow_process where beat_at > {real} - $2) {skip_locked})"
         );
         let mut patience = i64::try_from(self.core.rescue_after.as_micros()).unwrap_or(i64::MAX);
         if crate::faults::planted("no_lease_check") {
