@@ -76,7 +76,7 @@ catalogue! {
     BODY_TIMEOUT "body_timeout" REQUEST_TIMEOUT RETRY "Body too slow" "The body did not arrive in time.";
     CONFLICT "conflict" CONFLICT FINAL "Conflict" "The present state does not allow it; `detail` says why.";
     OUT_OF_TURN "out_of_turn" CONFLICT FINAL "Out of turn" "This is not possible in the present state; read the resource and its `actions`.";
-    DATES_UNAVAILABLE "dates_unavailable" CONFLICT FINAL "Dates unavailable" "At least one of the nights is taken. Nothing was booked or charged. Where a hold is in the way, `hold_expires_at` says when it ends unless it is confirmed.";
+    DATES_UNAVAILABLE "dates_unavailable" CONFLICT FINAL "Dates unavailable" "At least one of the nights is taken. Nothing was booked or charged. Where a hold is in the way, `hold_expires_at` says when it ends unless it is confirmed; where a booking of your own is, `booking_id` names it.";
     PRICE_CHANGED "price_changed" CONFLICT FINAL "Price changed" "The total is not your `expected_total`. `total` and `lines` are the price now; `changes` says which lines differ, where the old price was in a quote of yours.";
     NOT_BOOKABLE "not_bookable" CONFLICT FINAL "Not bookable" "The host takes no bookings for this home at present.";
     CLIENT_REFERENCE_USED "client_reference_used" CONFLICT FINAL "Reference used" "Another booking of yours has this `client_reference`; list your bookings by it.";
@@ -99,7 +99,7 @@ catalogue! {
     INVALID_BODY "invalid_body" UNPROCESSABLE_ENTITY FINAL "Invalid body" "A value is missing, unknown, of the wrong type or impossible; `errors` points at each.";
     IDEMPOTENCY_KEY_REUSED "idempotency_key_reused" UNPROCESSABLE_ENTITY FINAL "Idempotency key reused" "The key was used for a different request. A new intent needs a new key.";
     PRECONDITION_REQUIRED "precondition_required" PRECONDITION_REQUIRED FINAL "Precondition required" "Send `If-Match` with the `ETag` that you read, so that no change is lost.";
-    TOO_MANY_TRIES "too_many_tries" TOO_MANY_REQUESTS RETRY "Too many tries" "Wait as long as `Retry-After` says.";
+    TOO_MANY_TRIES "too_many_tries" TOO_MANY_REQUESTS RETRY "Too many tries" "Wait as long as `Retry-After` says; `RateLimit` and `RateLimit-Policy` name the limit.";
     HEADERS_TOO_LARGE "headers_too_large" REQUEST_HEADER_FIELDS_TOO_LARGE FINAL "Headers too large" "The headers are larger than we read.";
     INTERNAL "internal" INTERNAL_SERVER_ERROR RETRY "Internal error" "Something failed on our side. Repeat with the same idempotency key; quote `request_id` to support.";
     BUSY "busy" SERVICE_UNAVAILABLE RETRY "Busy" "We are too busy to begin; nothing happened. Wait as long as `Retry-After` says.";
