@@ -191,9 +191,9 @@ fn every_claim_is_required_and_checked() {
     refused(
         "not yet",
         with(
-            with(with(claims.clone(), "nbf", json!(second + 60)), "iat", json!(second + 60)),
+            with(with(claims.clone(), "nbf", json!(second + 61)), "iat", json!(second + 61)),
             "exp",
-            json!(second + 660),
+            json!(second + 661),
         ),
     );
     refused("issued far away", with(claims.clone(), "iat", json!(i64::MIN)));
