@@ -3,7 +3,7 @@
 use super::toy::{Seat, State, Theatre, run, terms};
 use engine::{Ended, Origin, TurnError};
 use harness::{Backend, TestDatabase, both, on_both};
-use sea_orm::{ConnectionTrait, TransactionTrait};
+use sea_orm::{ConnectionTrait, Statement, TransactionTrait};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -72,6 +72,27 @@ fn what_the_dead_have_locked_does_not_keep_the_rest_of_their_work() {
         cut_off.rollback().await.unwrap();
         assert_eq!(second.engine.rescue().await.unwrap(), 1);
     });
+}
+
+async fn what_died_together_more_than_once_comes_back_apart(db: TestDatabase) {
+    const MANY: u64 = 20;
+    let first = Theatre::open(db.clone()).await;
+    let mut leases = vec![];
+    for n in 1..=MANY {
+        start(&first, n.into()).await;
+        leases.push(first.engine.hands().next().await);
+    }
+    let second = Theatre::beside(&db, first.office.clone(), 2).await;
+    db.connection.execute_unprepared("update workflow_work set attempt = 6 where kind = 0").await.unwrap();
+    silence(&first, 1).await;
+    let now = second.engine.now().await.unwrap().timestamp_micros();
+    assert_eq!(second.engine.rescue().await.unwrap(), MANY);
+    let sql = "select min(not_before), max(not_before) from workflow_work where kind = 0";
+    let sql = Statement::from_string(db.connection.get_database_backend(), sql);
+    let row = db.connection.query_one_raw(sql).await.unwrap().unwrap();
+    let [first, last] = [0, 1].map(|n| row.try_get_by_index::<i64>(n).unwrap());
+    assert!(last - first > 1_000_000, "all of it is due again within {} microseconds", last - first);
+    assert!(last - now < 8_000_000, "after five deaths nobody waits for much longer than five seconds");
 }
 
 async fn two_processes_share_the_work_and_each_piece_is_done_once(db: TestDatabase) {
@@ -153,6 +174,7 @@ async fn a_run_of_a_newer_build_is_left_alone(db: TestDatabase) {
 
 on_both!(
     a_dead_processs_work_is_rescued_and_its_late_answer_refused,
+    what_died_together_more_than_once_comes_back_apart,
     two_processes_share_the_work_and_each_piece_is_done_once,
     two_processes_that_start_the_same_run_agree_on_one,
     a_lease_that_was_lost_on_the_way_comes_back,

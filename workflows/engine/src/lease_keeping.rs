@@ -29,7 +29,8 @@ impl Engine {
 
     /// Frees the leases of processes whose heartbeat is too old, and forgets processes that are long gone.
     ///
-    /// Their late answers are refused from the next claim on: every claim raises the attempt that a completion must name.
+    /// Their late answers are refused from the next claim on: every claim raises the attempt that a completion must name. What has
+    /// seen more than one process die comes back spread over some seconds.
     ///
     /// # Errors
     /// When the database fails.
@@ -42,8 +43,9 @@ impl Engine {
         let real = real_clock(backend);
         // Somebody who is cut off may have died in the middle of a transaction: what that has locked must not keep the rest.
         let skip_locked = if backend == DbBackend::Sqlite { "" } else { "for update skip locked" };
+        let apart = apart(backend);
         let sql = format!(
-            "update workflow_work set holder = null, not_before = {real} + (select offset_us from business_clock)
+            "update workflow_work set holder = null, not_before = {real} + (select offset_us from business_clock) + {apart}
              where (run, seq, n) in (select run, seq, n from workflow_work where not_before = $1
                and holder not in (select id from workflow_process where beat_at > {real} - $2) {skip_locked})"
         );
@@ -72,9 +74,9 @@ impl Engine {
     pub async fn rescue_all_others(&self) -> Result<u64, DbErr> {
         let db = &self.core.db.write;
         let backend = db.get_database_backend();
-        let real = real_clock(backend);
+        let (real, apart) = (real_clock(backend), apart(backend));
         let sql = format!(
-            "update workflow_work set holder = null, not_before = {real} + (select offset_us from business_clock)
+            "update workflow_work set holder = null, not_before = {real} + (select offset_us from business_clock) + {apart}
              where not_before = $1 and holder <> $2"
         );
         let values = vec![LEASED.into(), self.core.hands.process.into()];
@@ -135,5 +137,15 @@ impl Engine {
             self.core.bell.ring(&self.core.hands.queues().map(|(queue, _)| queue).collect());
         }
         Ok(freed)
+    }
+}
+
+/// SQL for how many microseconds later work comes back whose process died: at once, the first time. Work that kills its process takes
+/// everything along that was in hand with it; if all of that came back at the same instant, it would be in hand together again, until
+/// the innocent are parked as well.
+fn apart(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Sqlite => "abs(random() % (1 + 1000000 * min(max(attempt - failures - 1, 0), 20)))",
+        _ => "floor(random() * 1000000 * least(greatest(attempt - failures - 1, 0), 20))::int8",
     }
 }
