@@ -26,7 +26,8 @@ const NOTHING: u64 = 1 << 20;
 fn rel_24_workers_get_no_more_memory() {
     let measure = Measure { slots: 300, homes: 30, guests: 10, contested: 3, rivals: 3 };
     let mut house = Installation::of_servers("").unwrap();
-    // What is freed goes back to the system at once, so that whatever comes next has to be asked for.
+    // What is freed goes back to the system at once, and none is kept in reserve: whatever comes next has to be asked for.
+    house.set("MALLOC_ARENA_MAX", "1");
     house.set("MALLOC_MMAP_THRESHOLD_", "16384");
     house.set("MALLOC_TRIM_THRESHOLD_", "0");
     experiment(house, measure, async |lab| {

@@ -46,10 +46,12 @@ fn rel_11_one_letter_in_a_hundred_is_poison() {
 
         let bad = Poison::ALL.len() as i64 * i64::from(OF_EACH) + unreadable + unknown;
         let good = i64::from(LETTERS) - bad;
-        wait::until(GOOD, "every good letter is sent", async || {
+        let all_sent = wait::until(GOOD, "every good letter is sent", async || {
             (sent(&lab).await.ok()? - before >= good).then_some(())
-        })
-        .await?;
+        });
+        if let Err(late) = all_sent.await {
+            return Err(late.context(left(&lab).await?));
+        }
         let good_after = began.elapsed();
         // Who hangs is given up by the clock after a day of tries, as the post's own silence would be.
         let set_aside = bad - unknown - i64::from(OF_EACH);
@@ -68,6 +70,19 @@ fn rel_11_one_letter_in_a_hundred_is_poison() {
 
 async fn sent(lab: &Lab) -> Result<i64> {
     lab.witness.count("select count(*) from workflow_run where workflow = 'mail' and state_name = 'Sent'").await
+}
+
+/// The letters that are left, by how often they were begun: what was in hand with poison each time it killed, and what never was.
+async fn left(lab: &Lab) -> Result<String> {
+    let sql = "select attempt, count(*) from workflow_work where queue = 'mail' and kind = 0 group by attempt order by attempt";
+    let counts: Vec<(i32, i64)> = lab
+        .witness
+        .rows(sql)
+        .await?
+        .iter()
+        .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
+        .collect::<Result<_>>()?;
+    Ok(format!("letters that are left, by how often they were begun: {counts:?}"))
 }
 
 /// Makes the work of some letters unreadable, and gives others to a workflow of another build; says how many of each.
