@@ -31,6 +31,8 @@ fn rel_24_workers_get_no_more_memory() {
     house.set("MALLOC_MMAP_THRESHOLD_", "16384");
     house.set("MALLOC_TRIM_THRESHOLD_", "0");
     experiment(house, measure, async |lab| {
+        // A thread that cannot be started panics, which is one of the ways to die of it.
+        lab.ours.push("panicked");
         tokio::try_join!(lab.crowd(), famines(lab))?;
         let mut deaths = 0;
         for place in lab.of_role(Role::Worker).await {
