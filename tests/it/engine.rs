@@ -1,7 +1,9 @@
 //! The engine's promises, one test each, on both storages.
 
 mod archive;
+mod bad_days;
 mod brakes;
+mod crowds;
 mod evolution;
 mod fences;
 mod full;

@@ -10,6 +10,8 @@ on_both!(
     a_lane_is_never_wider_than_it_says,
     a_full_lane_is_in_nobodys_way,
     a_lease_of_a_dead_process_gives_its_place_in_the_lane_back,
+    the_place_of_a_silent_process_in_a_lane_comes_back_once,
+    a_rate_that_is_forgotten_is_a_burst_and_no_more,
     a_rate_holds_for_all_processes_together,
     a_party_that_fails_again_and_again_is_left_alone_and_then_tried_once,
     failures_with_answers_between_them_open_nothing,
@@ -69,6 +71,47 @@ async fn a_lease_of_a_dead_process_gives_its_place_in_the_lane_back(db: TestData
     assert_eq!(board.engine.claim().await.unwrap(), 0);
     dead.engine.let_go().await.unwrap();
     assert_eq!(board.engine.claim().await.unwrap(), 1, "one, not both");
+}
+
+async fn the_place_of_a_silent_process_in_a_lane_comes_back_once(db: TestDatabase) {
+    let world = World::default();
+    let silent = Plan::default().open(&db, &world).await;
+    let board = Plan { process: 2, ..Plan::default() }.open(&db, &world).await;
+    board.order(0..2, &in_lane(Line::Phone, "a", 2)).await;
+    assert_eq!(silent.engine.claim().await.unwrap(), 2, "the lane is full");
+    assert_eq!(board.engine.claim().await.unwrap(), 0);
+    board.sql("update workflow_process set beat_at = beat_at - 11000000").await;
+    board.engine.beat().await.unwrap();
+    assert_eq!(board.engine.rescue().await.unwrap(), 2);
+    assert_eq!(board.engine.claim().await.unwrap(), 2);
+    board.order(2..6, &in_lane(Line::Phone, "a", 2)).await;
+    let full = [("a".to_owned(), 2)];
+    // The other wakes up: its places are gone, and what it was about to finish gives none back either.
+    silent.engine.beat().await.unwrap();
+    silent.carry_out().await;
+    assert_eq!((board.answered().await, board.leased("lane").await.as_slice()), (0, full.as_slice()));
+    assert_eq!(board.engine.rescue().await.unwrap(), 0);
+    assert_eq!(silent.engine.claim().await.unwrap(), 0);
+    board.carry_out().await;
+    assert_eq!(silent.engine.claim().await.unwrap(), 2, "two again, not four");
+    silent.carry_out().await;
+    assert_eq!(board.answered().await, 4);
+}
+
+/// What a rate counts with is a row of the database: no Redis to empty, and no process whose end forgets it. If the row itself is lost,
+/// its party is called one burst too often, and at its rate from then on.
+async fn a_rate_that_is_forgotten_is_a_burst_and_no_more(db: TestDatabase) {
+    let world = World::default();
+    let phone = Limits { rate: Some(Rate { per_second: 0.001, burst: 3 }), ..Limits::default() };
+    let first = Plan { phone, ..Plan::default() }.open(&db, &world).await;
+    first.order(0..12, &order(Line::Phone)).await;
+    assert_eq!(first.engine.claim().await.unwrap(), 3);
+    first.engine.let_go().await.unwrap();
+    let second = Plan { phone, process: 2, ..Plan::default() }.open(&db, &world).await;
+    assert_eq!(second.engine.claim().await.unwrap(), 0, "a process that starts finds the bucket as it was left");
+    second.sql("delete from workflow_brake").await;
+    assert_eq!(second.engine.claim().await.unwrap(), 3);
+    assert_eq!(second.engine.claim().await.unwrap(), 0);
 }
 
 async fn a_rate_holds_for_all_processes_together(db: TestDatabase) {

@@ -218,10 +218,12 @@ pub(crate) fn trouble(error: &DbErr) -> Trouble {
     match sqlx.as_ref() {
         sqlx::Error::Database(e) if e.is_unique_violation() => Trouble::Unique,
         sqlx::Error::Database(e) => match e.code().as_deref() {
-            // Shutdown, crash, cannot connect now, serialization, deadlock, lock time-out, idle for too long; SQLite busy and locked.
-            Some("57P01" | "57P02" | "57P03" | "40001" | "40P01" | "55P03" | "25P03" | "5" | "6" | "261" | "517") => {
-                Trouble::Passing
-            }
+            // Shutdown, crash, cannot connect now, serialization, deadlock, lock time-out, idle for too long, cancelled or out of time
+            // (a turn's statements are small: it is the server that is slow); SQLite busy and locked.
+            Some(
+                "57P01" | "57P02" | "57P03" | "40001" | "40P01" | "55P03" | "25P03" | "57014" | "5" | "6" | "261"
+                | "517",
+            ) => Trouble::Passing,
             // No room, on the disk or in memory, no connection left, or a disk that fails: whoever has that mended sees it go on.
             Some(code) if is_no_room(code) => Trouble::Passing,
             Some(code) if code.starts_with("08") => Trouble::Passing,
