@@ -82,7 +82,7 @@ impl Schedule {
                         "would resume {name}{}; say --write",
                         if view.paused.is_none() { ", which runs" } else { "" }
                     );
-                } else if engine.resume_schedule(&name).await? {
+                } else if engine.resume_schedule(&name, &hand.actor).await? {
                     println!("{name} goes on");
                 } else {
                     println!("{name} was not paused");

@@ -118,8 +118,8 @@ async fn a_paused_schedule_is_silent_and_makes_up_by_its_policy(db: TestDatabase
     assert_eq!(view.next, None);
 
     for name in ["skips", "all"] {
-        assert!(other.resume_schedule(name).await.unwrap());
-        assert!(!other.resume_schedule(name).await.unwrap());
+        assert!(other.resume_schedule(name, "usr_op").await.unwrap());
+        assert!(!other.resume_schedule(name, "usr_op").await.unwrap());
     }
     engine.fire_ticks().await.unwrap();
     assert!(struck(&db, "skips").await.is_empty());
@@ -136,7 +136,7 @@ async fn a_run_by_hand_is_a_tick_of_its_own(db: TestDatabase) {
     assert_ne!(first.unwrap(), second.unwrap());
     let last = engine.schedules().await.unwrap()[0].last.clone().unwrap();
     assert_eq!(last.manual_by.as_deref(), Some("usr_op"));
-    engine.resume_schedule("noon").await.unwrap();
+    engine.resume_schedule("noon", "usr_op").await.unwrap();
     // A run by hand after the instant does not stand for the instant.
     sleep_until(&db, &engine, half_past(12)).await;
     engine.run_now("noon", "usr_op").await.unwrap();

@@ -1,15 +1,16 @@
 //! What an operator does: retries and answers for parked work, and ends a run where its workflow says how. Each leaves the name of
-//! whoever did it: an event in the run's journal, a retry, which is no event, as a fact in the event log.
+//! whoever did it: an event in the run's journal, and what is no event (a retry, a brake, a schedule) as a fact in the event log.
 
 use crate::engine::Engine;
 use crate::event::{EventKey, Fence, Input, Manner, Origin, What};
-use crate::operate::{WORK, clock, execute, named, query, work_view};
+use crate::operate::{WORK, clipped, clock, execute, named, query, work_view};
 use crate::registry::RawStep;
 use crate::step::variant;
 use crate::storage::schema::PARKED;
-use crate::tx::TurnError;
+use crate::tx::{TurnError, clocks};
 use crate::{Moved, Refusal, Registry, RunId, Tx, WorkId};
 use sea_orm::{ConnectionTrait, DbErr};
+use uuid::Uuid;
 
 /// The kind of fact that an operator's act is.
 pub const OPERATORS_ACT: &str = "operator";
@@ -75,6 +76,22 @@ impl Tx {
         let what = What::Event { key, event, manner: Manner::Command };
         self.take(Input::new(run, what).caused_by(origin.clone())).await
     }
+}
+
+/// Keeps who held something back or let it go on, and why, as a fact. The log is for ever, and so is the reason.
+pub(crate) async fn record_act(
+    tx: &impl ConnectionTrait,
+    (did, on): (&str, &str),
+    (actor, why): (&str, Option<&str>),
+) -> Result<(), DbErr> {
+    let (now, real) = clocks(tx).await?;
+    // The caller has locked what it is on: no two acts on it share an instant.
+    let act = RunId::derive(OPERATORS_ACT, &format!("{did}:{on}:{real}:{actor}"), RunId::from_uuid(Uuid::nil()));
+    let body = serde_json::json!({ "did": did, "on": on, "actor": actor, "why": why.map(clipped) });
+    let sql =
+        "insert into event_log (run, seq, n, kind, body, at) values ($1, 0, 0, $2, $3, $4) on conflict do nothing";
+    let values = vec![act.uuid().into(), OPERATORS_ACT.into(), body.to_string().into(), now.timestamp_micros().into()];
+    execute(tx, sql, values).await.map(drop)
 }
 
 /// The workflow's own command to end a run.

@@ -373,6 +373,11 @@ impl Registry {
         self.parties.iter()
     }
 
+    /// The queues that a person can name: those of the outside parties, and the engine's own.
+    pub fn queues(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(crate::ENGINE_QUEUE).chain(self.parties.iter().flat_map(|party| party.queues.iter().copied()))
+    }
+
     /// The party that effects in this queue call.
     pub(crate) fn party_of(&self, queue: &str) -> Option<&Party> {
         self.parties.iter().find(|party| party.queues.contains(&queue))

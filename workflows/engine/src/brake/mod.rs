@@ -17,6 +17,7 @@ pub(crate) use known::{Brakes, Known};
 
 use crate::databases::begin;
 use crate::engine::Engine;
+use crate::intervene::record_act;
 use crate::storage::{brakes, instant};
 use crate::{Fault, Party, Paused, Timestamp};
 use sea_orm::DbErr;
@@ -108,6 +109,9 @@ impl Engine {
         let first = crate::detached(async move {
             let tx = begin(&core.db.write).await?;
             let first = brakes::pause(&tx, &target, &why, &actor).await?;
+            if first && actor != ITSELF {
+                record_act(&tx, ("pause", &target.to_string()), (&actor, Some(&why))).await?;
+            }
             tx.commit().await?;
             if first {
                 tracing::warn!(target = %target, actor, why, "work is held back until somebody resumes");
@@ -140,6 +144,7 @@ impl Engine {
                 };
                 brakes::keep(&tx, &row).await?;
                 brakes::changed(&tx).await?;
+                record_act(&tx, ("resume", &target.to_string()), (&actor, None)).await?;
                 tracing::warn!(target = %target, actor, "work goes on");
             }
             tx.commit().await?;

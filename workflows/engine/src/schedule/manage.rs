@@ -2,7 +2,9 @@
 
 use super::tick::Kind;
 use super::{CatchUp, Schedule};
+use crate::databases::begin;
 use crate::engine::Engine;
+use crate::intervene::record_act;
 use crate::storage::{instant, names, real_clock, statement};
 use crate::{Timestamp, TurnError};
 use chrono::TimeDelta;
@@ -136,9 +138,14 @@ impl Engine {
     /// # Errors
     /// [`ScheduleError::Unknown`] when this build has no such schedule.
     pub async fn pause_schedule(&self, name: &str, actor: &str, why: &str) -> Result<bool, ScheduleError> {
-        let schedule = self.schedule(name)?.name;
-        let db = &self.core.db.write;
-        let backend = db.get_database_backend();
+        let (engine, schedule) = (self.clone(), self.schedule(name)?.name);
+        let (actor, why) = (actor.to_owned(), why.to_owned());
+        Ok(crate::detached(async move { engine.keep_from_firing(schedule, (&actor, &why)).await }).await?)
+    }
+
+    async fn keep_from_firing(&self, schedule: &'static str, (actor, why): (&str, &str)) -> Result<bool, DbErr> {
+        let tx = begin(&self.core.db.write).await?;
+        let backend = tx.get_database_backend();
         let sql = format!(
             "insert into schedule_state (schedule, paused_at, paused_by, paused_why, failures) values ($1, {}, $2, $3, 0)
              on conflict (schedule) do update set paused_at = excluded.paused_at, paused_by = excluded.paused_by, paused_why = excluded.paused_why
@@ -146,9 +153,13 @@ impl Engine {
             real_clock(backend)
         );
         let values = vec![schedule.into(), actor.into(), why.into()];
-        let paused = db.execute_raw(statement(backend, &sql, values)).await?.rows_affected() == 1;
+        let paused = tx.execute_raw(statement(backend, &sql, values)).await?.rows_affected() == 1;
         if paused {
-            tracing::info!(schedule, "a schedule is paused");
+            record_act(&tx, ("pause", &format!("schedule {schedule}")), (actor, Some(why))).await?;
+        }
+        tx.commit().await?;
+        if paused {
+            tracing::info!(schedule, actor, "a schedule is paused");
         }
         Ok(paused)
     }
@@ -157,14 +168,22 @@ impl Engine {
     ///
     /// # Errors
     /// [`ScheduleError::Unknown`] when this build has no such schedule.
-    pub async fn resume_schedule(&self, name: &str) -> Result<bool, ScheduleError> {
-        let schedule = self.schedule(name)?.name;
-        let db = &self.core.db.write;
+    pub async fn resume_schedule(&self, name: &str, actor: &str) -> Result<bool, ScheduleError> {
+        let (engine, schedule, actor) = (self.clone(), self.schedule(name)?.name, actor.to_owned());
+        Ok(crate::detached(async move { engine.let_fire(schedule, &actor).await }).await?)
+    }
+
+    async fn let_fire(&self, schedule: &'static str, actor: &str) -> Result<bool, DbErr> {
+        let tx = begin(&self.core.db.write).await?;
         let sql = "update schedule_state set paused_at = null, paused_by = null, paused_why = null where schedule = $1 and paused_at is not null";
         let values = vec![schedule.into()];
-        let resumed = db.execute_raw(statement(db.get_database_backend(), sql, values)).await?.rows_affected() == 1;
+        let resumed = tx.execute_raw(statement(tx.get_database_backend(), sql, values)).await?.rows_affected() == 1;
         if resumed {
-            tracing::info!(schedule, "a schedule is resumed");
+            record_act(&tx, ("resume", &format!("schedule {schedule}")), (actor, None)).await?;
+        }
+        tx.commit().await?;
+        if resumed {
+            tracing::info!(schedule, actor, "a schedule is resumed");
         }
         Ok(resumed)
     }
