@@ -58,6 +58,15 @@ impl Desk {
         self.house.db.connection.execute_unprepared(sql).await.unwrap();
     }
 
+    /// What operators did to brakes and schedules, as the log has it, in order.
+    async fn acts(&self) -> Vec<Value> {
+        let db = &self.house.db.connection;
+        let sql = "select body from event_log where kind = 'operator' order by at";
+        let rows = db.query_all_raw(self.house.sql(sql)).await.unwrap();
+        let acts = rows.iter().map(|row| row.try_get_by_index::<String>(0).unwrap());
+        acts.map(|body| serde_json::from_str(&body).unwrap()).filter(|act: &Value| act["on"].is_string()).collect()
+    }
+
     /// Puts work of this name aside, as a failure would; says whether there was any.
     async fn park(&self, name: &str) -> bool {
         let sql = format!(
@@ -308,6 +317,22 @@ async fn a_schedule_is_run_and_paused(db: TestDatabase) {
     );
     assert_eq!(desk.act(&path("resume"), json!({"write": true})).await["paused_by"], Value::Null);
     desk.house.command("/admin/schedules/nothing/run", &desk.operator, json!({})).await.refused(404, "not_found");
+    // Asked twice under one key it is run once, and answered twice.
+    let run = async || desk.house.keyed(&path("run"), &desk.operator, "run-1", json!({"write": true})).await.is(200);
+    let (first, again) = (run().await, run().await);
+    assert_eq!(
+        (first.text("/last"), again.text("/last")),
+        (find().await["last"].as_str().unwrap().to_owned(), first.text("/last"))
+    );
+    let whoever = desk.read("/profile").await["id"].as_str().unwrap().to_owned();
+    let acts = desk.acts().await;
+    assert_eq!(
+        acts,
+        [
+            json!({"did": "pause", "on": "schedule payouts", "actor": whoever, "why": "the bank is closed"}),
+            json!({"did": "resume", "on": "schedule payouts", "actor": whoever, "why": null}),
+        ]
+    );
 }
 
 async fn a_queue_is_held_back_and_goes_on(db: TestDatabase) {
@@ -332,8 +357,27 @@ async fn a_queue_is_held_back_and_goes_on(db: TestDatabase) {
     assert_eq!(desk.act("/admin/brakes/resume", go_on).await["paused_by"], Value::Null);
     desk.house.settle().await;
     assert!(desk.house.outbox.to("guest@example.org").len() > letters);
-    let nobody = json!({"kind": "party", "name": "nobody", "write": true});
-    desk.house.command("/admin/brakes/resume", &desk.operator, nobody).await.refused(404, "not_found");
+    let whoever = desk.read("/profile").await["id"].clone();
+    assert_eq!(
+        desk.acts().await,
+        [
+            json!({"did": "pause", "on": "queue mail", "actor": whoever, "why": "the post is on strike"}),
+            json!({"did": "resume", "on": "queue mail", "actor": whoever, "why": null}),
+        ]
+    );
+    // An answer that was given under a key is given again, whatever has happened since.
+    let hold = async || desk.house.keyed("/admin/brakes/pause", &desk.operator, "hold-1", order(true)).await.is(200);
+    let first = hold().await;
+    let go_on = json!({"kind": "queue", "name": "mail", "write": true});
+    desk.act("/admin/brakes/resume", go_on).await;
+    assert_eq!(hold().await.text("/paused_since"), first.text("/paused_since"));
+    assert_eq!(held().await.unwrap()["paused_by"], Value::Null, "it is not held again");
+    for (kind, known) in [("queue", "engine, payments"), ("workflow", "booking"), ("party", "gateway")] {
+        let nobody = json!({"kind": kind, "name": "nobody", "write": true});
+        let no = desk.house.command("/admin/brakes/resume", &desk.operator, nobody).await.is(422);
+        assert_eq!(no.text("/errors/0/pointer"), "/name");
+        assert!(no.text("/errors/0/detail").contains(known), "{no:?}");
+    }
 }
 
 /// Reads a stream until it has said so much, or ends.

@@ -5,7 +5,7 @@ use engine::{Engine, ScheduleError};
 use uuid::Uuid;
 
 use crate::idempotency::{Answer, Once};
-use crate::{App, Error, Origin};
+use crate::{App, Error, Flaw, Origin};
 
 pub use engine::{
     Act, Became, Brake, Census, Circuit, Depth, Listed, Posting, QueuedWork, Replay, Reprojected, RowChange, Rows,
@@ -111,11 +111,29 @@ pub async fn census(app: &App, workflow: Option<&str>) -> Result<Census, Error> 
     Ok(app.engine.census(workflow).await?)
 }
 
+/// What projecting a slice of a workflow's runs again would change; nothing is written.
+///
+/// # Errors
+/// [`Error::NotFound`] when there is no such workflow.
+pub async fn would_reproject(app: &App, workflow: &str, after: Option<RunId>) -> Result<Reprojected, Error> {
+    slice(app, workflow, after, Act::Try).await
+}
+
 /// Projects a slice of a workflow's runs again.
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is no such workflow.
-pub async fn reproject(app: &App, workflow: &str, after: Option<RunId>, act: Act) -> Result<Reprojected, Error> {
+pub async fn reproject(
+    app: &App,
+    workflow: &str,
+    after: Option<RunId>,
+    once: Once,
+    render: impl FnOnce(Reprojected) -> Answer,
+) -> Result<Answer, Error> {
+    once.carry_out_first(app, async { Ok(render(slice(app, workflow, after, Act::Write).await?)) }).await
+}
+
+async fn slice(app: &App, workflow: &str, after: Option<RunId>, act: Act) -> Result<Reprojected, Error> {
     let after = after.unwrap_or(RunId::from_uuid(Uuid::nil()));
     let most = i64::try_from(MOST_AT_ONCE).unwrap_or(i64::MAX);
     app.engine.reproject(workflow, (after, most), act).await?.ok_or(Error::NotFound)
@@ -281,49 +299,61 @@ pub async fn schedules(app: &App) -> Result<Vec<ScheduleView>, Error> {
     Ok(app.engine.schedules().await?)
 }
 
-/// Does a schedule's work now. Doing it again does it again: the engine gives each its own instant.
+/// A schedule as it stands.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is none of this name; refused for housekeeping.
-pub async fn run_schedule(app: &App, name: &str, actor: &str, act: Act) -> Result<ScheduleView, Error> {
-    if schedule(app, name).await?.housekeeping {
+/// [`Error::NotFound`] when there is none of this name.
+pub async fn schedule(app: &App, name: &str) -> Result<ScheduleView, Error> {
+    app.engine.schedules().await?.into_iter().find(|view| view.name == name).ok_or(Error::NotFound)
+}
+
+/// The same, of one that can be run by hand.
+///
+/// # Errors
+/// As [`schedule`]; refused for housekeeping.
+pub async fn runnable(app: &App, name: &str) -> Result<ScheduleView, Error> {
+    let view = schedule(app, name).await?;
+    if view.housekeeping {
         return Err(Error::refused("conflict", "housekeeping is done where it falls due, not on demand"));
     }
-    if act == Act::Write {
-        app.engine.run_now(name, actor).await.map_err(in_our_words)?;
-    }
-    schedule(app, name).await
+    Ok(view)
 }
 
-/// Keeps a schedule from firing.
+/// What is done with a schedule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Turn {
+    /// Its work, now. Asked for under another key it is done again: the engine gives each its own instant.
+    Run,
+    /// It no longer fires, for this reason.
+    Pause(String),
+    /// It fires again.
+    Resume,
+}
+
+/// Does something with a schedule, in the name of an operator.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is none of this name.
-pub async fn pause_schedule(
+/// As [`runnable`] for a run, as [`schedule`] otherwise.
+pub async fn turn_schedule(
     app: &App,
     name: &str,
-    (actor, why): (&str, &str),
-    act: Act,
-) -> Result<ScheduleView, Error> {
-    if act == Act::Write {
-        app.engine.pause_schedule(name, actor, why).await.map_err(in_our_words)?;
-    }
-    schedule(app, name).await
-}
-
-/// Lets a paused schedule fire again.
-///
-/// # Errors
-/// [`Error::NotFound`] when there is none of this name.
-pub async fn resume_schedule(app: &App, name: &str, act: Act) -> Result<ScheduleView, Error> {
-    if act == Act::Write {
-        app.engine.resume_schedule(name).await.map_err(in_our_words)?;
-    }
-    schedule(app, name).await
-}
-
-async fn schedule(app: &App, name: &str) -> Result<ScheduleView, Error> {
-    app.engine.schedules().await?.into_iter().find(|view| view.name == name).ok_or(Error::NotFound)
+    turn: Turn,
+    (once, actor): (Once, &str),
+    render: impl FnOnce(ScheduleView) -> Answer,
+) -> Result<Answer, Error> {
+    let work = async {
+        match turn {
+            Turn::Run => {
+                runnable(app, name).await?;
+                app.engine.run_now(name, actor).await.map(drop)
+            }
+            Turn::Pause(why) => app.engine.pause_schedule(name, actor, &why).await.map(drop),
+            Turn::Resume => app.engine.resume_schedule(name, actor).await.map(drop),
+        }
+        .map_err(in_our_words)?;
+        Ok(render(schedule(app, name).await?))
+    };
+    once.carry_out_first(app, work).await
 }
 
 fn in_our_words(error: ScheduleError) -> Error {
@@ -342,41 +372,59 @@ pub async fn brakes(app: &App) -> Result<Vec<Brake>, Error> {
     Ok(app.engine.brakes().await?)
 }
 
+/// How a brake stands.
+///
+/// # Errors
+/// [`Error::Invalid`] when there is nothing of this name, with the names there are: a misspelt one must not look as if it were held.
+pub async fn brake(app: &App, target: &Target) -> Result<Brake, Error> {
+    let registry = app.engine.registry();
+    let (name, there): (_, Vec<&str>) = match target {
+        Target::Queue(name) => (name, registry.queues().collect()),
+        Target::Workflow(name) => (name, registry.names().collect()),
+        Target::Party(name) => (name, registry.parties().map(|party| party.name).collect()),
+    };
+    if !there.contains(&name.as_str()) {
+        let detail = format!("nothing of this kind is called so; there are {}", there.join(", "));
+        return Err(Error::Invalid(vec![Flaw::new("/name", "unknown_value", detail)]));
+    }
+    let found = app.engine.brakes().await?.into_iter().find(|brake| brake.target == *target);
+    let quiet = || Brake { target: target.clone(), paused: None, circuit: Circuit::Closed, failures: 0 };
+    Ok(found.unwrap_or_else(quiet))
+}
+
 /// Holds something back.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such workflow or party.
-pub async fn pause(app: &App, target: Target, (actor, why): (&str, &str), act: Act) -> Result<Brake, Error> {
-    exists(app, &target).await?;
-    if act == Act::Write {
+/// As [`brake`].
+pub async fn pause(
+    app: &App,
+    target: Target,
+    why: &str,
+    (once, actor): (Once, &str),
+    render: impl FnOnce(Brake) -> Answer,
+) -> Result<Answer, Error> {
+    let work = async {
+        brake(app, &target).await?;
         app.engine.pause(&target, why, actor).await?;
-    }
-    brake(app, target).await
+        Ok(render(brake(app, &target).await?))
+    };
+    once.carry_out_first(app, work).await
 }
 
 /// Lets something go on.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such workflow or party.
-pub async fn resume(app: &App, target: Target, actor: &str, act: Act) -> Result<Brake, Error> {
-    exists(app, &target).await?;
-    if act == Act::Write {
+/// As [`brake`].
+pub async fn resume(
+    app: &App,
+    target: Target,
+    (once, actor): (Once, &str),
+    render: impl FnOnce(Brake) -> Answer,
+) -> Result<Answer, Error> {
+    let work = async {
+        brake(app, &target).await?;
         app.engine.resume(&target, actor).await?;
-    }
-    brake(app, target).await
-}
-
-/// A misspelt one must not look as if it were held. Which queues there are, only the workers know.
-async fn exists(app: &App, target: &Target) -> Result<(), Error> {
-    let is_there = match target {
-        Target::Queue(_) => true,
-        Target::Workflow(name) => app.engine.registry().names().any(|known| known == name),
-        Target::Party(_) => app.engine.brakes().await?.iter().any(|brake| brake.target == *target),
+        Ok(render(brake(app, &target).await?))
     };
-    if is_there { Ok(()) } else { Err(Error::NotFound) }
-}
-
-async fn brake(app: &App, target: Target) -> Result<Brake, Error> {
-    let found = app.engine.brakes().await?.into_iter().find(|brake| brake.target == target);
-    Ok(found.unwrap_or(Brake { target, paused: None, circuit: Circuit::Closed, failures: 0 }))
+    once.carry_out_first(app, work).await
 }

@@ -7,12 +7,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use workflows::idempotency::Answer;
-use workflows::operating::{self, Act, MOST_AT_ONCE, Mend, On, Outcome, Reprojected, RowChange};
+use workflows::operating::{self, MOST_AT_ONCE, Mend, On, Outcome, Reprojected, RowChange};
 use workflows::{App, Error};
 
 use super::view::{RunView, WorkItem};
 use super::which::{ParkedOf, RunName, RunsOf, WorkName};
-use crate::body::Json;
 use crate::caller::Operator;
 use crate::once::{Answered, Command, MustKey};
 use crate::openapi::IdempotencyKey;
@@ -248,16 +247,21 @@ async fn cancel(
 /// Write rows again
 ///
 /// The rows that people read, from the states of a workflow's runs, a hundred at a time. A second time changes nothing.
-#[utoipa::path(post, path = "/admin/workflows/{workflow}/reproject", tag = "admin", security(("bearer" = [])), params(("workflow" = String, Path)),
-    request_body = ReprojectOrder, responses((status = 200, body = ReprojectedView)))]
+#[utoipa::path(post, path = "/admin/workflows/{workflow}/reproject", tag = "admin", security(("bearer" = [])),
+    params(("workflow" = String, Path), IdempotencyKey), request_body = ReprojectOrder, responses((status = 200, body = ReprojectedView)))]
 async fn reproject(
-    _: Operator,
+    by: Operator,
     State(app): State<App>,
     Path(workflow): Path<String>,
-    Json(ReprojectOrder { after, write }): Json<ReprojectOrder>,
-) -> Result<Json<ReprojectedView>, Problem> {
-    let act = if write { Act::Write } else { Act::Try };
-    Ok(Json(operating::reproject(&app, &workflow, after.map(|name| name.0), act).await?.into()))
+    command: Command<ReprojectOrder>,
+) -> Result<Answered, Problem> {
+    let (ReprojectOrder { after, write }, once) = command.by(by.id);
+    let after = after.map(|name| name.0);
+    let shown = |done: Reprojected| Answer::json(200, &ReprojectedView::from(done));
+    Ok(Answered(match write {
+        true => operating::reproject(&app, &workflow, after, once, shown).await?,
+        false => shown(operating::would_reproject(&app, &workflow, after).await?),
+    }))
 }
 
 fn answer<T: From<R> + Serialize, R>(outcomes: Vec<Outcome<R>>, did: &'static str) -> Answer {

@@ -6,12 +6,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use workflows::operating::{self, Act, Brake, Circuit, Target};
+use workflows::idempotency::Answer;
+use workflows::operating::{self, Brake, Circuit, Target};
 use workflows::{App, Error};
 
 use super::which::Word;
 use crate::body::Json;
 use crate::caller::Operator;
+use crate::once::{Answered, Command};
+use crate::openapi::IdempotencyKey;
 use crate::problem::Problem;
 use crate::router::Api;
 
@@ -90,7 +93,7 @@ struct HoldOrder {
     kind: Held,
     /// Which.
     name: Word,
-    /// Why, in words, for whoever finds it paused; forgotten with the pause.
+    /// Why, in words, for whoever finds it paused. Kept for ever: name nobody.
     #[schema(max_length = 200)]
     why: String,
     /// Do it; otherwise only say how it stands.
@@ -119,8 +122,8 @@ fn target(kind: Held, name: Word) -> Target {
     }
 }
 
-const fn act(write: bool) -> Act {
-    if write { Act::Write } else { Act::Try }
+fn shown(brake: Brake) -> Answer {
+    Answer::json(200, &BrakeView::from(brake))
 }
 
 /// Brakes
@@ -132,27 +135,32 @@ async fn list(_: Operator, State(app): State<App>) -> Result<Json<BrakeList>, Pr
 
 /// Hold something back
 ///
-/// What is in somebody's hands is finished; a pause that is there already stays as it is.
-#[utoipa::path(post, path = "/admin/brakes/pause", tag = "admin", security(("bearer" = [])), request_body = HoldOrder, responses((status = 200, body = BrakeView)))]
-async fn pause(
-    by: Operator,
-    State(app): State<App>,
-    Json(HoldOrder { kind, name, why, write }): Json<HoldOrder>,
-) -> Result<Json<BrakeView>, Problem> {
+/// What is in somebody's hands is finished; a pause that is there already stays as it is. Who held it back and why is kept for ever in
+/// the log.
+#[utoipa::path(post, path = "/admin/brakes/pause", tag = "admin", security(("bearer" = [])), params(IdempotencyKey), request_body = HoldOrder,
+    responses((status = 200, body = BrakeView)))]
+async fn pause(by: Operator, State(app): State<App>, command: Command<HoldOrder>) -> Result<Answered, Problem> {
+    let (HoldOrder { kind, name, why, write }, once) = command.by(by.id);
     if why.is_empty() || why.chars().count() > LONGEST {
         return Err(Error::flaw("/why", "out_of_range", "1 to 200 characters").into());
     }
-    Ok(Json(operating::pause(&app, target(kind, name), (&by.id.to_string(), &why), act(write)).await?.into()))
+    let target = target(kind, name);
+    Ok(Answered(match write {
+        true => operating::pause(&app, target, &why, (once, &by.id.to_string()), shown).await?,
+        false => shown(operating::brake(&app, &target).await?),
+    }))
 }
 
 /// Let something go on
 ///
 /// A party goes on trial: one call first, the rest once that was answered.
-#[utoipa::path(post, path = "/admin/brakes/resume", tag = "admin", security(("bearer" = [])), request_body = GoOnOrder, responses((status = 200, body = BrakeView)))]
-async fn resume(
-    by: Operator,
-    State(app): State<App>,
-    Json(GoOnOrder { kind, name, write }): Json<GoOnOrder>,
-) -> Result<Json<BrakeView>, Problem> {
-    Ok(Json(operating::resume(&app, target(kind, name), &by.id.to_string(), act(write)).await?.into()))
+#[utoipa::path(post, path = "/admin/brakes/resume", tag = "admin", security(("bearer" = [])), params(IdempotencyKey), request_body = GoOnOrder,
+    responses((status = 200, body = BrakeView)))]
+async fn resume(by: Operator, State(app): State<App>, command: Command<GoOnOrder>) -> Result<Answered, Problem> {
+    let (GoOnOrder { kind, name, write }, once) = command.by(by.id);
+    let target = target(kind, name);
+    Ok(Answered(match write {
+        true => operating::resume(&app, target, (once, &by.id.to_string()), shown).await?,
+        false => shown(operating::brake(&app, &target).await?),
+    }))
 }

@@ -6,11 +6,14 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use workflows::operating::{self, Act, ScheduleView as Schedule};
+use workflows::idempotency::Answer;
+use workflows::operating::{self, ScheduleView as Schedule, Turn};
 use workflows::{App, Error};
 
 use crate::body::Json;
 use crate::caller::Operator;
+use crate::once::{Answered, Command};
+use crate::openapi::IdempotencyKey;
 use crate::path::Path;
 use crate::problem::Problem;
 use crate::router::Api;
@@ -78,7 +81,7 @@ struct ScheduleOrder {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct PauseOrder {
-    /// Why, in words, for whoever finds it paused; forgotten with the pause.
+    /// Why, in words, for whoever finds it paused. Kept for ever: name nobody.
     #[schema(max_length = 200)]
     why: String,
     /// Do it; otherwise only say how it stands.
@@ -86,8 +89,8 @@ struct PauseOrder {
     write: bool,
 }
 
-const fn act(write: bool) -> Act {
-    if write { Act::Write } else { Act::Try }
+fn shown(schedule: Schedule) -> Answer {
+    Answer::json(200, &ScheduleView::from(schedule))
 }
 
 /// Schedules
@@ -100,42 +103,56 @@ async fn list(_: Operator, State(app): State<App>) -> Result<Json<Schedules>, Pr
 /// Do a schedule's work now
 ///
 /// A tick of its own, that changes nothing about the others. Housekeeping is refused: its work is done where it falls due.
-#[utoipa::path(post, path = "/admin/schedules/{name}/run", tag = "admin", security(("bearer" = [])), params(("name" = String, Path)),
+#[utoipa::path(post, path = "/admin/schedules/{name}/run", tag = "admin", security(("bearer" = [])), params(("name" = String, Path), IdempotencyKey),
     request_body = ScheduleOrder, responses((status = 200, body = ScheduleView)))]
 async fn run(
     by: Operator,
     State(app): State<App>,
     Path(name): Path<String>,
-    Json(ScheduleOrder { write }): Json<ScheduleOrder>,
-) -> Result<Json<ScheduleView>, Problem> {
-    Ok(Json(operating::run_schedule(&app, &name, &by.id.to_string(), act(write)).await?.into()))
+    command: Command<ScheduleOrder>,
+) -> Result<Answered, Problem> {
+    let (ScheduleOrder { write }, once) = command.by(by.id);
+    Ok(Answered(match write {
+        true => operating::turn_schedule(&app, &name, Turn::Run, (once, &by.id.to_string()), shown).await?,
+        false => shown(operating::runnable(&app, &name).await?),
+    }))
 }
 
 /// Pause a schedule
-#[utoipa::path(post, path = "/admin/schedules/{name}/pause", tag = "admin", security(("bearer" = [])), params(("name" = String, Path)),
+///
+/// Who paused it and why is kept for ever in the log.
+#[utoipa::path(post, path = "/admin/schedules/{name}/pause", tag = "admin", security(("bearer" = [])), params(("name" = String, Path), IdempotencyKey),
     request_body = PauseOrder, responses((status = 200, body = ScheduleView)))]
 async fn pause(
     by: Operator,
     State(app): State<App>,
     Path(name): Path<String>,
-    Json(PauseOrder { why, write }): Json<PauseOrder>,
-) -> Result<Json<ScheduleView>, Problem> {
+    command: Command<PauseOrder>,
+) -> Result<Answered, Problem> {
+    let (PauseOrder { why, write }, once) = command.by(by.id);
     if why.is_empty() || why.chars().count() > LONGEST {
         return Err(Error::flaw("/why", "out_of_range", "1 to 200 characters").into());
     }
-    Ok(Json(operating::pause_schedule(&app, &name, (&by.id.to_string(), &why), act(write)).await?.into()))
+    Ok(Answered(match write {
+        true => operating::turn_schedule(&app, &name, Turn::Pause(why), (once, &by.id.to_string()), shown).await?,
+        false => shown(operating::schedule(&app, &name).await?),
+    }))
 }
 
 /// Resume a schedule
 ///
 /// What it missed is met by its own policy.
-#[utoipa::path(post, path = "/admin/schedules/{name}/resume", tag = "admin", security(("bearer" = [])), params(("name" = String, Path)),
+#[utoipa::path(post, path = "/admin/schedules/{name}/resume", tag = "admin", security(("bearer" = [])), params(("name" = String, Path), IdempotencyKey),
     request_body = ScheduleOrder, responses((status = 200, body = ScheduleView)))]
 async fn resume(
-    _: Operator,
+    by: Operator,
     State(app): State<App>,
     Path(name): Path<String>,
-    Json(ScheduleOrder { write }): Json<ScheduleOrder>,
-) -> Result<Json<ScheduleView>, Problem> {
-    Ok(Json(operating::resume_schedule(&app, &name, act(write)).await?.into()))
+    command: Command<ScheduleOrder>,
+) -> Result<Answered, Problem> {
+    let (ScheduleOrder { write }, once) = command.by(by.id);
+    Ok(Answered(match write {
+        true => operating::turn_schedule(&app, &name, Turn::Resume, (once, &by.id.to_string()), shown).await?,
+        false => shown(operating::schedule(&app, &name).await?),
+    }))
 }
