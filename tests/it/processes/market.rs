@@ -149,22 +149,34 @@ impl Market {
 
     /// Makes the booking and lets everything happen that happens by itself.
     pub(super) async fn book(&self, terms: &Terms) -> Result<Moved, TurnError> {
+        let moved = self.begin(terms).await?;
+        self.settle().await;
+        Ok(moved)
+    }
+
+    /// Makes the booking, and nothing else.
+    pub(super) async fn begin(&self, terms: &Terms) -> Result<Moved, TurnError> {
         let tx = self.engine.begin().await?;
         let (run, key) = (booking::run_of(terms.booking), terms.booking.to_string());
         let moved = tx.start::<Booking>(run, &key, terms, &Origin::default()).await?;
         tx.commit().await?;
-        self.settle().await;
         Ok(moved)
     }
 
     /// Sends a person's command and lets everything happen that follows from it.
     pub(super) async fn says(&self, terms: &Terms, event: Event) -> Result<Moved, TurnError> {
+        let moved = self.command(terms, event).await?;
+        self.settle().await;
+        Ok(moved)
+    }
+
+    /// Sends a person's command, and nothing else.
+    pub(super) async fn command(&self, terms: &Terms, event: Event) -> Result<Moved, TurnError> {
         let tx = self.engine.begin().await?;
         let key = EventKey::request("test", "booking", &Uuid::from_u128(rand::random()).to_string());
         let run = booking::run_of(terms.booking);
         let moved = tx.send::<Booking>(run, &event, key, &Origin::default()).await?;
         tx.commit().await?;
-        self.settle().await;
         Ok(moved)
     }
 
