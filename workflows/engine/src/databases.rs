@@ -70,16 +70,19 @@ impl Databases {
         };
         let mut read = open(pools.read);
         read.map_sqlx_postgres_opts(|o| o.application_name("innkeeper read").options([("jit", "off")]));
+        // Turns and claims go through both pools, and their statements are about sets. A plan for a set must not be cached from the time
+        // when the tables were empty: it would read whole tables, more slowly with every run that there is.
         let mut write = open(pools.write);
         write.map_sqlx_postgres_opts(|o| {
             o.application_name("innkeeper write").options([
                 ("jit", "off"),
+                ("enable_seqscan", "off"),
+                ("plan_cache_mode", "force_generic_plan"),
                 ("idle_in_transaction_session_timeout", "15s"),
                 ("lock_timeout", "10s"),
             ])
         });
         let mut writer = open(2);
-        // Plans for sets must not be cached from the time when the tables were empty.
         writer.map_sqlx_postgres_opts(|o| {
             o.application_name("innkeeper writer").options([
                 ("jit", "off"),
