@@ -39,31 +39,45 @@ union all select 3, run, seq, n, payload, null, null, null, null, due, scope::in
 union all select 4, j.run, null, null, j.key, null, null, null, null, null, null, null, null
   from unnest($5::uuid[], $6::text[]) k(run, key) join workflow_journal j on j.run = k.run and j.key = k.key";
 
-/// One statement for everything a group writes. Its parts share a snapshot, so a timer that is replaced is deleted as it was and
-/// inserted as it will be.
-const WRITE: &str = r"
-with born as (
+/// Everything that a group may write, in one statement: [`write`] leaves out the parts that it has no rows for. An idle part still
+/// has its plan set up and its indexes opened, and for a single start eight idle parts cost more than the three inserts.
+///
+/// The parts share a snapshot, so a timer that is replaced is deleted as it was and inserted as it will be.
+const BORN: &str = r"
+born as (
   insert into workflow_run
   select id, workflow, key, nullif(parent, '00000000-0000-0000-0000-000000000000'), input, state, name, shape, seq, status, unexpected,
     decode(head, 'hex'), $1, $1
   from unnest($2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::int2[], $10::int4[], $11::int2[],
-    $12::int4[], $13::text[]) b(id, workflow, key, parent, input, state, name, shape, seq, status, unexpected, head)),
+    $12::int4[], $13::text[]) b(id, workflow, key, parent, input, state, name, shape, seq, status, unexpected, head))";
+
+const MOVED: &str = r"
 moved as (
   update workflow_run r set state = m.state, state_name = m.name, shape = m.shape, seq = m.seq, status = m.status,
     unexpected = m.unexpected, head = decode(m.head, 'hex'), updated_at = $1
   from unnest($14::uuid[], $15::text[], $16::text[], $17::int2[], $18::int4[], $19::int2[], $20::int4[], $21::text[])
-    m(id, state, name, shape, seq, status, unexpected, head) where r.id = m.id),
+    m(id, state, name, shape, seq, status, unexpected, head) where r.id = m.id)";
+
+const DONE: &str = r"
 done as (
   delete from workflow_work w using unnest($22::uuid[], $23::int4[], $24::int4[]) d(run, seq, n)
-  where w.run = d.run and w.seq = d.seq and w.n = d.n),
+  where w.run = d.run and w.seq = d.seq and w.n = d.n)";
+
+const DISARMED: &str = r"
 disarmed as (
-  delete from workflow_work w where w.run = any($25) and w.kind = 1 and (w.scope = 0 or w.run = any($26))),
+  delete from workflow_work w where w.run = any($25) and w.kind = 1 and (w.scope = 0 or w.run = any($26)))";
+
+const REPLACED: &str = r"
 replaced as (
   delete from workflow_work w using unnest($27::uuid[], $28::text[]) d(run, name)
-  where w.run = d.run and w.kind = 1 and w.name = d.name),
+  where w.run = d.run and w.kind = 1 and w.name = d.name)";
+
+const WITHDRAWN: &str = r"
 withdrawn as (
   delete from workflow_work w using unnest($29::uuid[], $30::text[]) d(run, payload)
-  where w.run = d.run and w.kind = 0 and w.attempt = 0 and w.payload = d.payload),
+  where w.run = d.run and w.kind = 0 and w.attempt = 0 and w.payload = d.payload)";
+
+const QUEUED: &str = r"
 queued as (
   insert into workflow_work
   select run, seq, n, kind, scope, workflow, queue, name, payload, nullif(request, ''), null, due,
@@ -72,10 +86,14 @@ queued as (
     priority, nullif(lane, ''), case when lane <> '' then most end
   from unnest($34::uuid[], $35::int4[], $36::int4[], $37::int2[], $38::int2[], $39::text[], $40::text[], $41::text[], $42::text[],
     $43::text[], $44::int8[], $45::bool[], $46::text[], $71::int2[], $72::text[], $73::int4[])
-    q(run, seq, n, kind, scope, workflow, queue, name, payload, request, due, leased, trace, priority, lane, most)),
+    q(run, seq, n, kind, scope, workflow, queue, name, payload, request, due, leased, trace, priority, lane, most))";
+
+const FACTS: &str = r"
 facts as (
   insert into event_log select run, seq, n, kind, body, at, null, null
-  from unnest($47::uuid[], $48::int4[], $49::int4[], $50::text[], $51::text[], $52::int8[]) f(run, seq, n, kind, body, at))
+  from unnest($47::uuid[], $48::int4[], $49::int4[], $50::text[], $51::text[], $52::int8[]) f(run, seq, n, kind, body, at))";
+
+const JOURNAL: &str = r"
 insert into workflow_journal
 select run, key, seq, at, verdict, event, from_state, to_state, nullif(note, ''), shape, attempts, nullif(last_error, ''),
   nullif(actor, ''), nullif(behalf, ''), nullif(request, ''), nullif(trace, ''), decode(digest, 'hex'), decode(hash, 'hex')
@@ -229,7 +247,27 @@ pub(super) fn write(batch: &Batch) -> Statement {
     values.extend(facts(batch));
     values.extend(journal(&batch.journal));
     values.extend(standing(batch));
-    statement(DbBackend::Postgres, WRITE, values)
+    statement(DbBackend::Postgres, &parts(batch), values)
+}
+
+/// The parts of the statement that have rows. Their parameters keep their numbers: a set that nobody reads travels empty.
+fn parts(batch: &Batch) -> String {
+    let parts = [
+        (BORN, batch.born.is_empty()),
+        (MOVED, batch.moved.is_empty()),
+        (DONE, batch.done.is_empty()),
+        (DISARMED, batch.left.is_empty()),
+        (REPLACED, batch.replaced.is_empty()),
+        (WITHDRAWN, batch.withdrawn.is_empty()),
+        (QUEUED, batch.queued.is_empty()),
+        (FACTS, batch.facts.is_empty()),
+    ];
+    let needed: Vec<&str> = parts.into_iter().filter(|(_, idle)| !idle).map(|(sql, _)| sql).collect();
+    let journal = if batch.journal.is_empty() { "select" } else { JOURNAL };
+    match needed.is_empty() {
+        true => journal.to_owned(),
+        false => format!("with {}\n{journal}", needed.join(",")),
+    }
 }
 
 /// The columns of a run that a turn may change.
