@@ -1,4 +1,4 @@
-//! The one commit: load and lock, decide, write, project. One run or sixty, the same way; the caller owns the transaction.
+//! The one commit: load and lock, decide, write, project. One run or two hundred, the same way; the caller owns the transaction.
 
 use crate::archive;
 use crate::databases::{Trouble, trouble};

@@ -53,7 +53,7 @@ impl Settings {
             process,
             role,
             rooms: vec![],
-            group: 64,
+            group: 256,
             rescue_after: Duration::from_secs(10),
             ring: None,
             look: Duration::from_millis(250),

@@ -6,7 +6,7 @@
 //!    It arrives as an [`Input`] under an [`EventKey`]; the same key twice is one event.
 //! 2. The group writer takes along whatever else is waiting and begins a transaction. A request that has rows of its own to write
 //!    begins one itself ([`Engine::begin`]) and takes the turn within it ([`Tx`]). There is one way to commit a turn, and a group of
-//!    sixty goes it like a group of one.
+//!    two hundred goes it like a group of one.
 //! 3. *Load*: the runs are locked in id order; then the clocks are read, then the fences and the timers that are due.
 //! 4. *Decide*, in memory: due timers fire first, each at its own instant; then the author's [`Workflow::on`] says what the event means.
 //! 5. *Write*, set-based: journal, states, work, facts; then the workflow's [`Project`] brings the rows that people read in line.

@@ -5,15 +5,25 @@
 
 use crate::databases::begin;
 use crate::engine::Engine;
-use crate::storage::{instant, statement};
+use crate::storage::{hex, instant, statement};
 use crate::{Posted, RunId, detached, faults};
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement};
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 /// Facts sealed in one transaction.
 const BATCH: usize = 500;
 /// The name of the sealer's lock among our advisory locks.
 const LOCK: i64 = 0x1bbe_5ea1;
+
+/// Stamps facts, on PostgreSQL and on SQLite.
+const SEAL: [&str; 2] = [
+    "update event_log e set position = s.position, hash = decode(s.hash, 'hex')
+     from unnest($1::uuid[], $2::int4[], $3::int4[], $4::int8[], $5::text[]) s(run, seq, n, position, hash)
+     where e.run = s.run and e.seq = s.seq and e.n = s.n",
+    "update event_log set position = v ->> 3, hash = unhex(v ->> 4)
+     from (select value as v from json_each($1)) where run = unhex(v ->> 0) and seq = v ->> 1 and n = v ->> 2",
+];
 
 /// A fact with its place in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -115,14 +125,36 @@ async fn stamp(tx: &DatabaseTransaction) -> Result<usize, DbErr> {
     // Facts of one run keep their order; between runs the order is that of sealing.
     let mut facts = rows.iter().map(fact).collect::<Result<Vec<_>, _>>()?;
     facts.sort_by_key(|f| (f.at, f.run, f.seq, f.n));
-    let update = "update event_log set position = $4, hash = $5 where run = $1 and seq = $2 and n = $3";
+    let mut seals = Vec::with_capacity(facts.len());
     for fact in &facts {
         position += 1;
         head = hash(&head, position, fact);
-        let values = vec![fact.run.uuid().into(), fact.seq.into(), fact.n.into(), position.into(), head.clone().into()];
-        tx.execute_raw(statement(backend, update, values)).await?;
+        seals.push((position, head.clone()));
+    }
+    if !facts.is_empty() {
+        tx.execute_raw(sealing(backend, &facts, seals)).await?;
     }
     Ok(facts.len())
+}
+
+/// One statement for all of them, each found by its key.
+fn sealing(backend: DbBackend, facts: &[Posted], seals: Vec<(i64, Vec<u8>)>) -> Statement {
+    if backend == DbBackend::Sqlite {
+        let row = |(fact, (position, hash)): (&Posted, &(i64, Vec<u8>))| {
+            json!([fact.run.uuid().simple().to_string(), fact.seq, fact.n, position, hex(hash)])
+        };
+        let rows: Vec<_> = facts.iter().zip(&seals).map(row).collect();
+        return statement(backend, SEAL[1], vec![serde_json::Value::from(rows).to_string().into()]);
+    }
+    let (positions, hashes): (Vec<i64>, Vec<String>) = seals.into_iter().map(|(position, hash)| (position, hex(&hash))).unzip();
+    let values = vec![
+        facts.iter().map(|fact| fact.run.uuid()).collect::<Vec<_>>().into(),
+        facts.iter().map(|fact| fact.seq).collect::<Vec<_>>().into(),
+        facts.iter().map(|fact| fact.n).collect::<Vec<_>>().into(),
+        positions.into(),
+        hashes.into(),
+    ];
+    statement(backend, SEAL[0], values)
 }
 
 fn fact(row: &QueryResult) -> Result<Posted, DbErr> {

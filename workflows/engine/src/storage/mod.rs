@@ -1,6 +1,6 @@
 //! The only place of the engine that knows SQL: what a commit reads, what it writes, and how work is claimed, on both backends.
 //!
-//! The statements are set-based: a group of sixty turns costs the same few round trips as a group of one.
+//! The statements are set-based: a group of two hundred turns costs the same few round trips as a group of one.
 
 pub(crate) mod brakes;
 pub(crate) mod names;

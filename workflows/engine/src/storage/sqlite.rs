@@ -90,13 +90,15 @@ returning run, seq, n, kind, workflow, queue, payload, request, outcome, attempt
 /// Takes due work, queue by queue and priority by priority, oldest first.
 ///
 /// SQLite has no lateral joins and takes no column for a limit, so there is a part for every queue and priority. A part reads no more
-/// of the index than its queue has room for.
+/// of the index than its queue has room for: what the index is searched by are scalars and the joins are fixed in their order, or the
+/// planner would read all that is due and sort it.
 fn taking(claim: &Claim) -> String {
     let class = |queue: usize, nth: usize, room: &str| {
         format!(
-            "select * from (select w.run, w.seq, w.n from c, q join workflow_work w on w.queue = q.queue
-              join k on k.workflow = w.workflow join workflow_run r on r.id = w.run and r.shape <= k.shape
-              where q.nth = {queue} and w.priority = $5 ->> {nth} and w.lane is null and w.not_before <= c.real + c.offset_us
+            "select * from (select w.run, w.seq, w.n from workflow_work w
+              cross join k on k.workflow = w.workflow cross join workflow_run r on r.id = w.run and r.shape <= k.shape
+              where w.queue = (select q.queue from q where q.nth = {queue}) and w.priority = $5 ->> {nth} and w.lane is null
+                and w.not_before <= (select c.real + c.offset_us from c)
               order by w.not_before limit {room})"
         )
     };
