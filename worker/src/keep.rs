@@ -38,6 +38,10 @@ impl Parts {
             let forever = async {
                 loop {
                     let end = AssertUnwindSafe(async { part().await }).catch_unwind().await;
+                    // It may have heard of the stop before we did: then it has not died.
+                    if stop.is_cancelled() {
+                        return;
+                    }
                     let how = if end.is_err() { "panicked" } else { "ended" };
                     tracing::error!(part = name, how, "a part of the worker has died; it is started again");
                     if let Some(metrics) = &metrics {
@@ -121,5 +125,19 @@ mod tests {
         });
         parts.stopped(Duration::from_secs(60)).await;
         assert_eq!(starts.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn a_part_that_hears_of_the_stop_first_has_not_died() {
+        let (registry, stop) = (prometheus::Registry::new(), CancellationToken::new());
+        let mut parts = Parts::new(Some(Arc::new(Metrics::new(&registry).unwrap())));
+        let heard = stop.clone();
+        parts.keep("toy", stop.clone(), move || {
+            let heard = heard.clone();
+            async move { heard.cancel() }
+        });
+        parts.stopped(Duration::from_secs(60)).await;
+        let restarts = registry.gather().into_iter().find(|family| family.name() == "innkeeper_worker_restarts_total");
+        assert!(restarts.is_none_or(|family| family.get_metric().is_empty()), "nobody was started again");
     }
 }
