@@ -33,6 +33,6 @@ fn seed() -> u64 {
 
 /// Long enough that work is in hand whenever something happens.
 const fn long(seed: u64, chaos: Chaos) -> Play {
-    let measure = Measure { slots: 500, homes: 30, guests: 12, contested: 3, rivals: 4 };
+    let measure = Measure { slots: 500, homes: 40, guests: 12, contested: 3, rivals: 4 };
     Play { measure, chaos, ..Play::of_servers(seed) }
 }

@@ -162,9 +162,12 @@ pub(crate) async fn monkey(house: Arc<Installation>, chaos: Chaos, mut dice: Std
     // A freeze lasts: other pranks go on meanwhile.
     let mut freezes = JoinSet::new();
     for prank in chaos.pranks(&mut dice) {
-        if prank != Prank::Kill(Role::Up) {
-            sleep(Duration::from_millis(dice.random_range(200..1_300))).await;
-        }
+        let pause = match prank {
+            Prank::Kill(Role::Up) => 0..1,
+            Prank::Die(_) => 100..500,
+            _ => 200..1_300,
+        };
+        sleep(Duration::from_millis(dice.random_range(pause))).await;
         match prank {
             Prank::Kill(role) => kill(&house, role, &mut dice, &deeds).await?,
             Prank::Freeze => {

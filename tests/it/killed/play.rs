@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use chrono::TimeDelta;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use sea_orm::{ConnectionTrait, Database};
 use serde_json::json;
 
 use super::client::{Ask, Client};
@@ -15,7 +16,7 @@ use super::crowd::Stage;
 use super::installation::Installation;
 pub(super) use super::monkey::Chaos;
 use super::monkey::{Deeds, monkey};
-use super::oracle::{Findings, Scene, Since, judge};
+use super::oracle::{Findings, Scene, Since, Wrong, judge};
 use super::record::{Heard, Record};
 use super::script::{self, Measure, Slot};
 use super::town::Town;
@@ -41,6 +42,8 @@ pub(crate) struct Play {
     pub(crate) rest: Duration,
     /// Ends after the crowd, without the passing of time: enough where nothing that comes later matters.
     pub(crate) brief: bool,
+    /// What is spoiled in the tables once the play is judged, and what the oracle must then find.
+    pub(crate) spoils: &'static [(Wrong, &'static str)],
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +70,8 @@ pub(crate) struct Outcome {
     pub(crate) findings: Findings,
     /// In a line, for whoever reads the test's output.
     pub(crate) figures: String,
+    /// What was spoiled afterwards and not found.
+    pub(crate) overlooked: Vec<Wrong>,
     /// Crash points at which a death was wanted and nobody came by.
     pub(crate) never: Vec<String>,
     /// How many leases others had to free.
@@ -85,21 +90,39 @@ impl Play {
     /// Two APIs, two workers, Postgres and Redis; two hundred bookings.
     pub(crate) const fn of_servers(seed: u64) -> Self {
         let measure = Measure { slots: 200, homes: 20, guests: 8, contested: 3, rivals: 4 };
-        Self { seed, storage: Storage::Servers, measure, chaos: Chaos::SERVERS, faults: "", rest: REST, brief: false }
+        Self {
+            seed,
+            storage: Storage::Servers,
+            measure,
+            chaos: Chaos::SERVERS,
+            faults: "",
+            rest: REST,
+            brief: false,
+            spoils: &[],
+        }
     }
 
     /// A process dies once at every crash point of the list. Turns are spoiled as a bad release would, and an operator has them tried
     /// again: else nobody would come by where an outcome is kept and work is parked.
     pub(crate) const fn at_every_point(seed: u64) -> Self {
         let chaos = Chaos { deaths: 1, ..Chaos::NONE };
-        let measure = Measure { slots: 100, homes: 20, guests: 8, contested: 3, rivals: 3 };
+        let measure = Measure { slots: 80, homes: 20, guests: 8, contested: 3, rivals: 3 };
         Self { chaos, measure, faults: "mishap:outcome_turn:40", ..Self::of_servers(seed) }
     }
 
     /// One process on SQLite.
     pub(crate) const fn embedded(seed: u64) -> Self {
         let measure = Measure { slots: 200, homes: 20, guests: 8, contested: 3, rivals: 4 };
-        Self { seed, storage: Storage::Embedded, measure, chaos: Chaos::NONE, faults: "", rest: REST, brief: false }
+        Self {
+            seed,
+            storage: Storage::Embedded,
+            measure,
+            chaos: Chaos::NONE,
+            faults: "",
+            rest: REST,
+            brief: false,
+            spoils: &[],
+        }
     }
 
     /// Plays it, and fails with all that the oracle finds.
@@ -160,6 +183,7 @@ impl Play {
         let scene = Scene { house: &house, witness: &witness, heard: &heard, until, restless, ended_well, longest };
         let findings = judge(&scene).await.context("judge")?;
         laps.over("judged");
+        let overlooked = self.spoil(&scene).await.context("spoil the tables")?;
         let (_, rescued) = crashed_and_rescued(&house).await;
         let figures = self.figures(&house, &heard, &deeds, &laps).await;
         let held = longest.rescue.map_or("?".to_owned(), |rescue| format!("{:.1}", rescue.as_secs_f64()));
@@ -171,7 +195,23 @@ impl Play {
             "{figures}; the dead held a lease for at most {held} s; {refused} late answers refused; {unknown} commits without an answer; \
              {asked} requests, {failed} failed, 99 % within {most:.0?}; {calls:.2} calls for each deed of the gateway"
         );
-        Ok(Outcome { findings, figures, never, rescued, refused, unknown, fared, calls })
+        Ok(Outcome { findings, figures, overlooked, never, rescued, refused, unknown, fared, calls })
+    }
+
+    /// Spoils one thing after the other, past every guard of the database, and says what the oracle did not find. What it found before
+    /// it was spoiled says nothing.
+    async fn spoil(&self, scene: &Scene<'_>) -> Result<Vec<Wrong>> {
+        let mut overlooked = vec![];
+        for (wrong, sql) in self.spoils {
+            let before = judge(scene).await?.has(*wrong);
+            let db = Database::connect(&scene.house.database).await?;
+            let spoilt = db.execute_unprepared(&format!("set session_replication_role = replica; {sql}")).await;
+            anyhow::ensure!(spoilt.with_context(|| (*sql).to_owned())?.rows_affected() > 0, "nothing to spoil: {sql}");
+            if before || !judge(scene).await?.has(*wrong) {
+                overlooked.push(*wrong);
+            }
+        }
+        Ok(overlooked)
     }
 
     /// Looks for what lasts too long. A process that stands still keeps what it has, and is not to blame; nor is anybody for what
@@ -200,6 +240,12 @@ impl Play {
         let mut dice = StdRng::seed_from_u64(self.seed);
         let today = witness.now().await?.date_naive();
         let slots = script::write(&mut dice, self.measure, today);
+        let last = slots.iter().flat_map(|slot| &slot.rivals).map(|rival| rival.stay.check_out()).max();
+        let seen = today + TimeDelta::days(JUMPS.iter().sum());
+        anyhow::ensure!(
+            last.is_none_or(|last| last + TimeDelta::days(3) < seen),
+            "the last guests leave after the play"
+        );
         let mischief = monkey(Arc::clone(house), self.chaos, dice.clone(), Arc::clone(deeds));
         let acts = self.acts(witness, (stage, laps), (&slots, &mut dice));
         let (restless, ()) = tokio::try_join!(acts, async { mischief.await.context("play the monkey") })?;
