@@ -146,7 +146,8 @@ fn sealing(backend: DbBackend, facts: &[Posted], seals: Vec<(i64, Vec<u8>)>) -> 
         let rows: Vec<_> = facts.iter().zip(&seals).map(row).collect();
         return statement(backend, SEAL[1], vec![serde_json::Value::from(rows).to_string().into()]);
     }
-    let (positions, hashes): (Vec<i64>, Vec<String>) = seals.into_iter().map(|(position, hash)| (position, hex(&hash))).unzip();
+    let (positions, hashes): (Vec<i64>, Vec<String>) =
+        seals.into_iter().map(|(position, hash)| (position, hex(&hash))).unzip();
     let values = vec![
         facts.iter().map(|fact| fact.run.uuid()).collect::<Vec<_>>().into(),
         facts.iter().map(|fact| fact.seq).collect::<Vec<_>>().into(),
