@@ -39,7 +39,7 @@ union all select 3, run, seq, n, payload, null, null, null, null, due, scope::in
 union all select 4, j.run, null, null, j.key, null, null, null, null, null, null, null, null
   from unnest($5::uuid[], $6::text[]) k(run, key) join workflow_journal j on j.run = k.run and j.key = k.key";
 
-/// Everything that a group may write, in one statement: [`write`] leaves out the parts that it has no rows for. An idle part still
+/// Everything that a group may write, in one statement: [`write()`] leaves out the parts that it has no rows for. An idle part still
 /// has its plan set up and its indexes opened, and for a single start eight idle parts cost more than the three inserts.
 ///
 /// The parts share a snapshot, so a timer that is replaced is deleted as it was and inserted as it will be.
