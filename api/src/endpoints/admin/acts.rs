@@ -253,7 +253,7 @@ async fn reproject(
     by: Operator,
     State(app): State<App>,
     Path(workflow): Path<String>,
-    command: Command<ReprojectOrder>,
+    command: Command<ReprojectOrder, MustKey>,
 ) -> Result<Answered, Problem> {
     let (ReprojectOrder { after, write }, once) = command.by(by.id);
     let after = after.map(|name| name.0);

@@ -13,7 +13,7 @@ use workflows::{App, Error};
 use super::which::Word;
 use crate::body::Json;
 use crate::caller::Operator;
-use crate::once::{Answered, Command};
+use crate::once::{Answered, Command, MustKey};
 use crate::openapi::IdempotencyKey;
 use crate::problem::Problem;
 use crate::router::Api;
@@ -139,7 +139,11 @@ async fn list(_: Operator, State(app): State<App>) -> Result<Json<BrakeList>, Pr
 /// the log.
 #[utoipa::path(post, path = "/admin/brakes/pause", tag = "admin", security(("bearer" = [])), params(IdempotencyKey), request_body = HoldOrder,
     responses((status = 200, body = BrakeView)))]
-async fn pause(by: Operator, State(app): State<App>, command: Command<HoldOrder>) -> Result<Answered, Problem> {
+async fn pause(
+    by: Operator,
+    State(app): State<App>,
+    command: Command<HoldOrder, MustKey>,
+) -> Result<Answered, Problem> {
     let (HoldOrder { kind, name, why, write }, once) = command.by(by.id);
     if why.is_empty() || why.chars().count() > LONGEST {
         return Err(Error::flaw("/why", "out_of_range", "1 to 200 characters").into());
@@ -156,7 +160,11 @@ async fn pause(by: Operator, State(app): State<App>, command: Command<HoldOrder>
 /// A party goes on trial: one call first, the rest once that was answered.
 #[utoipa::path(post, path = "/admin/brakes/resume", tag = "admin", security(("bearer" = [])), params(IdempotencyKey), request_body = GoOnOrder,
     responses((status = 200, body = BrakeView)))]
-async fn resume(by: Operator, State(app): State<App>, command: Command<GoOnOrder>) -> Result<Answered, Problem> {
+async fn resume(
+    by: Operator,
+    State(app): State<App>,
+    command: Command<GoOnOrder, MustKey>,
+) -> Result<Answered, Problem> {
     let (GoOnOrder { kind, name, write }, once) = command.by(by.id);
     let target = target(kind, name);
     Ok(Answered(match write {

@@ -12,7 +12,7 @@ use workflows::{App, Error};
 
 use crate::body::Json;
 use crate::caller::Operator;
-use crate::once::{Answered, Command};
+use crate::once::{Answered, Command, MustKey};
 use crate::openapi::IdempotencyKey;
 use crate::path::Path;
 use crate::problem::Problem;
@@ -109,7 +109,7 @@ async fn run(
     by: Operator,
     State(app): State<App>,
     Path(name): Path<String>,
-    command: Command<ScheduleOrder>,
+    command: Command<ScheduleOrder, MustKey>,
 ) -> Result<Answered, Problem> {
     let (ScheduleOrder { write }, once) = command.by(by.id);
     Ok(Answered(match write {
@@ -127,7 +127,7 @@ async fn pause(
     by: Operator,
     State(app): State<App>,
     Path(name): Path<String>,
-    command: Command<PauseOrder>,
+    command: Command<PauseOrder, MustKey>,
 ) -> Result<Answered, Problem> {
     let (PauseOrder { why, write }, once) = command.by(by.id);
     if why.is_empty() || why.chars().count() > LONGEST {
@@ -148,7 +148,7 @@ async fn resume(
     by: Operator,
     State(app): State<App>,
     Path(name): Path<String>,
-    command: Command<ScheduleOrder>,
+    command: Command<ScheduleOrder, MustKey>,
 ) -> Result<Answered, Problem> {
     let (ScheduleOrder { write }, once) = command.by(by.id);
     Ok(Answered(match write {
