@@ -24,6 +24,17 @@ impl Default for Pools {
     }
 }
 
+/// How PostgreSQL is to treat connections that take turns and claim: their statements are about sets.
+///
+/// A plan for a set must not be cached from the time when the tables were empty: it would read whole tables, more slowly with every run
+/// that there is.
+const FOR_SETS: [(&str, &str); 4] = [
+    ("jit", "off"),
+    ("enable_seqscan", "off"),
+    ("plan_cache_mode", "force_generic_plan"),
+    ("idle_in_transaction_session_timeout", "15s"),
+];
+
 /// The connections of one process.
 #[derive(Clone, Debug)]
 pub struct Databases {
@@ -70,27 +81,12 @@ impl Databases {
         };
         let mut read = open(pools.read);
         read.map_sqlx_postgres_opts(|o| o.application_name("innkeeper read").options([("jit", "off")]));
-        // Turns and claims go through both pools, and their statements are about sets. A plan for a set must not be cached from the time
-        // when the tables were empty: it would read whole tables, more slowly with every run that there is.
         let mut write = open(pools.write);
         write.map_sqlx_postgres_opts(|o| {
-            o.application_name("innkeeper write").options([
-                ("jit", "off"),
-                ("enable_seqscan", "off"),
-                ("plan_cache_mode", "force_generic_plan"),
-                ("idle_in_transaction_session_timeout", "15s"),
-                ("lock_timeout", "10s"),
-            ])
+            o.application_name("innkeeper write").options(FOR_SETS).options([("lock_timeout", "10s")])
         });
         let mut writer = open(2);
-        writer.map_sqlx_postgres_opts(|o| {
-            o.application_name("innkeeper writer").options([
-                ("jit", "off"),
-                ("enable_seqscan", "off"),
-                ("plan_cache_mode", "force_generic_plan"),
-                ("idle_in_transaction_session_timeout", "15s"),
-            ])
-        });
+        writer.map_sqlx_postgres_opts(|o| o.application_name("innkeeper writer").options(FOR_SETS));
         // The heartbeat must not wait behind requests; it opens its connection in whichever runtime beats.
         let mut heart = open(1);
         heart.connect_lazy(true).map_sqlx_postgres_opts(|o| o.application_name("innkeeper heart"));

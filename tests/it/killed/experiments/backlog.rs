@@ -38,7 +38,7 @@ fn rel_12_twenty_thousand_letters_are_due_in_the_same_second() {
     drains(20_000, true);
 }
 
-/// Measured: an hour or so in a build for tests, so `./ops/chaos` begins it only by its name.
+/// Measured: an hour or so in a build for tests.
 #[test]
 #[ignore = "an experiment of ./ops/chaos"]
 fn rel_12_a_million_letters_are_due() {

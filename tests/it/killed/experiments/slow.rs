@@ -1,6 +1,7 @@
 //! A database that is slow, and one whose connections are all taken: nobody waits for long, nothing piles up, and all of it is over as
 //! soon as the reason is.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -63,11 +64,16 @@ fn rel_16_every_connection_is_taken() {
 async fn taken(lab: &Lab) -> Result<String> {
     let holder = lab.witness.engine.databases().write().begin().await?;
     holder.execute_unprepared("lock table property in access exclusive mode").await?;
-    let answers = askers(lab, CROWD);
+    let answered = AtomicUsize::new(0);
+    let answers = askers(lab, CROWD, &answered);
     let watching = async {
-        // Long enough for every request that can be answered to have its answer.
-        tokio::time::sleep(Duration::from_secs(5)).await;
-        let waiting = lab.witness.count("select count(*) from pg_stat_activity where wait_event_type = 'Lock'").await;
+        let waiting =
+            wait::until(Duration::from_secs(20), "everybody is turned away or waits in the database", || async {
+                let locked = "select count(*) from pg_stat_activity where wait_event_type = 'Lock'";
+                let waiting = usize::try_from(lab.witness.count(locked).await.ok()?).ok()?;
+                (answered.load(Ordering::SeqCst) + waiting >= CROWD).then_some(waiting)
+            })
+            .await;
         holder.rollback().await?;
         let freed = Instant::now();
         let ask = Ask::get(format!("/properties/{}", lab.stage.town.homes[0].id));
@@ -95,14 +101,15 @@ async fn taken(lab: &Lab) -> Result<String> {
     ))
 }
 
-/// Asks for homes, all at once: the answers and how long they took.
-async fn askers(lab: &Lab, many: usize) -> Vec<(u16, Duration)> {
+/// Asks for homes, all at once: the answers and how long they took; `answered` counts them as they come.
+async fn askers(lab: &Lab, many: usize, answered: &AtomicUsize) -> Vec<(u16, Duration)> {
     let ask = |n: usize| async move {
         let mut dice = StdRng::seed_from_u64(n as u64);
         let home = rand::Rng::random_range(&mut dice, 0..lab.stage.town.homes.len());
         let ask = Ask::get(format!("/properties/{}", lab.stage.town.homes[home].id));
         let began = Instant::now();
         let answer = lab.stage.client.patient().once(&lab.house.sites[n % lab.house.sites.len()], &ask).await;
+        answered.fetch_add(1, Ordering::SeqCst);
         (answer.map_or(0, |reply| reply.status), began.elapsed())
     };
     futures::stream::iter((0..many).map(ask)).buffer_unordered(many).collect().await
