@@ -20,6 +20,7 @@ on_both!(
     rows_are_written_again_from_their_states,
     a_schedule_is_run_and_paused,
     a_queue_is_held_back_and_goes_on,
+    an_act_whose_answer_cannot_be_kept_has_not_happened,
     what_changes_is_told_as_it_changes,
     a_stream_ends_when_the_process_drains,
 );
@@ -377,6 +378,63 @@ async fn a_queue_is_held_back_and_goes_on(db: TestDatabase) {
         let no = desk.house.command("/admin/brakes/resume", &desk.operator, nobody).await.is(422);
         assert_eq!(no.text("/errors/0/pointer"), "/name");
         assert!(no.text("/errors/0/detail").contains(known), "{no:?}");
+    }
+}
+
+/// As when a process is killed between an act and its answer: the answer finds no room.
+async fn an_act_whose_answer_cannot_be_kept_has_not_happened(db: TestDatabase) {
+    let desk = Desk::open(db, instant()).await;
+    let schedule = |verb: &str| format!("/admin/schedules/payouts/{verb}");
+    let queue = json!({"kind": "queue", "name": "mail", "write": true});
+    let mut held = queue.clone();
+    held["why"] = "the post is on strike".into();
+    let acts = [
+        ("/admin/brakes/pause".to_owned(), held),
+        ("/admin/brakes/resume".to_owned(), queue),
+        (schedule("run"), json!({"write": true})),
+        (schedule("pause"), json!({"why": "the bank is closed", "write": true})),
+        (schedule("resume"), json!({"write": true})),
+        ("/admin/workflows/booking/reproject".to_owned(), json!({"write": true})),
+    ];
+    let (no_room, room) = match desk.house.db.backend {
+        Backend::Postgres => (
+            "alter table idempotency_key add constraint no_room check (false) not valid",
+            "alter table idempotency_key drop constraint no_room",
+        ),
+        Backend::Sqlite => (
+            "create trigger no_room before insert on idempotency_key begin select raise(abort, 'no room'); end",
+            "drop trigger no_room",
+        ),
+    };
+    // Everything that an act may change.
+    let world = async || {
+        let all = ["workflow_brake", "schedule_state", "schedule_tick", "event_log", "booking"];
+        let tables = all.map(|table| format!("select '{table}' as t, count(*) as n from {table}")).join(" union all ");
+        let tables = format!("select t || ' ' || n from ({tables}) w order by 1");
+        let rows = desk.house.db.connection.query_all_raw(desk.house.sql(&tables)).await.unwrap();
+        let told: Vec<String> = rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
+        let (brakes, schedules) = (desk.read("/admin/brakes").await, desk.read("/admin/schedules").await);
+        let phases = desk.house.db.connection.query_all_raw(desk.house.sql("select phase from booking")).await.unwrap();
+        let phases: Vec<String> = phases.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
+        json!([told, brakes["data"], schedules["data"], phases])
+    };
+    for (number, (path, body)) in acts.iter().enumerate() {
+        if path.ends_with("reproject") {
+            desk.sql("update booking set phase = 'awaiting_host', seq = 99").await;
+        }
+        let (before, key) = (world().await, format!("act-{number}"));
+        let ask = async || desk.house.keyed(path, &desk.operator, &key, body.clone()).await;
+        desk.sql(no_room).await;
+        // The harness takes a failure of ours for a failed test: here it is what is asked for.
+        let request = desk.house.request(Method::POST, path).bearer_auth(&desk.operator.access);
+        let failed = request.header("idempotency-key", &key).json(body).send().await.unwrap();
+        assert_eq!(failed.status(), 500);
+        desk.sql(room).await;
+        assert_eq!(world().await, before, "{path} was done and not answered");
+        let (first, done) = (ask().await.is(200).body, world().await);
+        assert_ne!(done, before, "{path} does nothing: the test saw nothing");
+        assert_eq!(ask().await.is(200).body, first);
+        assert_eq!(world().await, done, "{path} was done again");
     }
 }
 

@@ -16,8 +16,6 @@
 //! request is being answered, a second with its key hears 409 (PostgreSQL) or waits for its answer (SQLite, where writers
 //! are alone).
 
-use std::future::Future;
-
 use domain::Timestamp;
 use engine::{Tx, detached};
 use futures::future::BoxFuture;
@@ -98,24 +96,6 @@ impl Once {
             Ok(answer)
         })
         .await
-    }
-}
-
-impl Once {
-    /// Does work that has transactions of its own, and then keeps its answer. Between the two the process may die, and the work is done
-    /// again when it is asked for again: only for what comes to the same then.
-    ///
-    /// # Errors
-    /// As [`carry_out`](Self::carry_out).
-    pub(crate) async fn carry_out_first<W>(self, app: &App, work: W) -> Result<Answer, Error>
-    where
-        W: Future<Output = Result<Answer, Error>>,
-    {
-        if let Some(answer) = replay(app.engine.databases().read(), &self).await? {
-            return Ok(answer);
-        }
-        let answer = work.await?;
-        self.carry_out(app, move |_, _| Box::pin(async move { Ok(answer) })).await
     }
 }
 

@@ -4,7 +4,7 @@
 use engine::{Engine, ScheduleError};
 use uuid::Uuid;
 
-use crate::idempotency::{Answer, Once};
+use crate::idempotency::{self, Answer, Once};
 use crate::{App, Error, Flaw, Origin};
 
 pub use engine::{
@@ -128,15 +128,28 @@ pub async fn reproject(
     workflow: &str,
     after: Option<RunId>,
     once: Once,
-    render: impl FnOnce(Reprojected) -> Answer,
+    render: impl FnOnce(Reprojected) -> Answer + Send + 'static,
 ) -> Result<Answer, Error> {
-    once.carry_out_first(app, async { Ok(render(slice(app, workflow, after, Act::Write).await?)) }).await
+    if let Some(answer) = idempotency::replay(app.engine.databases().read(), &once).await? {
+        return Ok(answer);
+    }
+    // One that cannot be projected would spoil the transaction of all of them: tried first, it is left out.
+    let tried = slice(app, workflow, after, Act::Try).await?;
+    let (workflow, after) = (workflow.to_owned(), beginning(after));
+    once.carry_out(app, move |_, tx| {
+        Box::pin(async move { Ok(render(tx.reproject(&workflow, (after, tried)).await?.ok_or(Error::NotFound)?)) })
+    })
+    .await
 }
 
 async fn slice(app: &App, workflow: &str, after: Option<RunId>, act: Act) -> Result<Reprojected, Error> {
-    let after = after.unwrap_or(RunId::from_uuid(Uuid::nil()));
     let most = i64::try_from(MOST_AT_ONCE).unwrap_or(i64::MAX);
-    app.engine.reproject(workflow, (after, most), act).await?.ok_or(Error::NotFound)
+    app.engine.reproject(workflow, (beginning(after), most), act).await?.ok_or(Error::NotFound)
+}
+
+/// After which run a slice begins.
+fn beginning(after: Option<RunId>) -> RunId {
+    after.unwrap_or(RunId::from_uuid(Uuid::nil()))
 }
 
 /// A misspelt workflow is an error, not an empty list.
@@ -304,7 +317,11 @@ pub async fn schedules(app: &App) -> Result<Vec<ScheduleView>, Error> {
 /// # Errors
 /// [`Error::NotFound`] when there is none of this name.
 pub async fn schedule(app: &App, name: &str) -> Result<ScheduleView, Error> {
-    app.engine.schedules().await?.into_iter().find(|view| view.name == name).ok_or(Error::NotFound)
+    named(app.engine.schedules().await?, name)
+}
+
+fn named(all: Vec<ScheduleView>, name: &str) -> Result<ScheduleView, Error> {
+    all.into_iter().find(|view| view.name == name).ok_or(Error::NotFound)
 }
 
 /// The same, of one that can be run by hand.
@@ -312,11 +329,14 @@ pub async fn schedule(app: &App, name: &str) -> Result<ScheduleView, Error> {
 /// # Errors
 /// As [`schedule`]; refused for housekeeping.
 pub async fn runnable(app: &App, name: &str) -> Result<ScheduleView, Error> {
-    let view = schedule(app, name).await?;
-    if view.housekeeping {
-        return Err(Error::refused("conflict", "housekeeping is done where it falls due, not on demand"));
+    on_demand(schedule(app, name).await?)
+}
+
+fn on_demand(view: ScheduleView) -> Result<ScheduleView, Error> {
+    match view.housekeeping {
+        true => Err(Error::refused("conflict", "housekeeping is done where it falls due, not on demand")),
+        false => Ok(view),
     }
-    Ok(view)
 }
 
 /// What is done with a schedule.
@@ -339,21 +359,24 @@ pub async fn turn_schedule(
     name: &str,
     turn: Turn,
     (once, actor): (Once, &str),
-    render: impl FnOnce(ScheduleView) -> Answer,
+    render: impl FnOnce(ScheduleView) -> Answer + Send + 'static,
 ) -> Result<Answer, Error> {
-    let work = async {
-        match turn {
-            Turn::Run => {
-                runnable(app, name).await?;
-                app.engine.run_now(name, actor).await.map(drop)
+    let (name, actor) = (name.to_owned(), actor.to_owned());
+    once.carry_out(app, move |_, tx| {
+        Box::pin(async move {
+            match turn {
+                Turn::Run => {
+                    on_demand(named(tx.schedules().await?, &name)?)?;
+                    tx.run_now(&name, &actor).await.map(drop)
+                }
+                Turn::Pause(why) => tx.pause_schedule(&name, &actor, &why).await.map(drop),
+                Turn::Resume => tx.resume_schedule(&name, &actor).await.map(drop),
             }
-            Turn::Pause(why) => app.engine.pause_schedule(name, actor, &why).await.map(drop),
-            Turn::Resume => app.engine.resume_schedule(name, actor).await.map(drop),
-        }
-        .map_err(in_our_words)?;
-        Ok(render(schedule(app, name).await?))
-    };
-    once.carry_out_first(app, work).await
+            .map_err(in_our_words)?;
+            Ok(render(named(tx.schedules().await?, &name)?))
+        })
+    })
+    .await
 }
 
 fn in_our_words(error: ScheduleError) -> Error {
@@ -377,6 +400,16 @@ pub async fn brakes(app: &App) -> Result<Vec<Brake>, Error> {
 /// # Errors
 /// [`Error::Invalid`] when there is nothing of this name, with the names there are: a misspelt one must not look as if it were held.
 pub async fn brake(app: &App, target: &Target) -> Result<Brake, Error> {
+    there_is(app, target)?;
+    Ok(of(app.engine.brakes().await?, target))
+}
+
+fn of(all: Vec<Brake>, target: &Target) -> Brake {
+    let quiet = || Brake { target: target.clone(), paused: None, circuit: Circuit::Closed, failures: 0 };
+    all.into_iter().find(|brake| brake.target == *target).unwrap_or_else(quiet)
+}
+
+fn there_is(app: &App, target: &Target) -> Result<(), Error> {
     let registry = app.engine.registry();
     let (name, there): (_, Vec<&str>) = match target {
         Target::Queue(name) => (name, registry.queues().collect()),
@@ -387,9 +420,7 @@ pub async fn brake(app: &App, target: &Target) -> Result<Brake, Error> {
         let detail = format!("nothing of this kind is called so; there are {}", there.join(", "));
         return Err(Error::Invalid(vec![Flaw::new("/name", "unknown_value", detail)]));
     }
-    let found = app.engine.brakes().await?.into_iter().find(|brake| brake.target == *target);
-    let quiet = || Brake { target: target.clone(), paused: None, circuit: Circuit::Closed, failures: 0 };
-    Ok(found.unwrap_or_else(quiet))
+    Ok(())
 }
 
 /// Holds something back.
@@ -401,14 +432,17 @@ pub async fn pause(
     target: Target,
     why: &str,
     (once, actor): (Once, &str),
-    render: impl FnOnce(Brake) -> Answer,
+    render: impl FnOnce(Brake) -> Answer + Send + 'static,
 ) -> Result<Answer, Error> {
-    let work = async {
-        brake(app, &target).await?;
-        app.engine.pause(&target, why, actor).await?;
-        Ok(render(brake(app, &target).await?))
-    };
-    once.carry_out_first(app, work).await
+    there_is(app, &target)?;
+    let (why, actor) = (why.to_owned(), actor.to_owned());
+    once.carry_out(app, move |_, tx| {
+        Box::pin(async move {
+            tx.pause(&target, &why, &actor).await?;
+            Ok(render(of(tx.brakes().await?, &target)))
+        })
+    })
+    .await
 }
 
 /// Lets something go on.
@@ -419,12 +453,15 @@ pub async fn resume(
     app: &App,
     target: Target,
     (once, actor): (Once, &str),
-    render: impl FnOnce(Brake) -> Answer,
+    render: impl FnOnce(Brake) -> Answer + Send + 'static,
 ) -> Result<Answer, Error> {
-    let work = async {
-        brake(app, &target).await?;
-        app.engine.resume(&target, actor).await?;
-        Ok(render(brake(app, &target).await?))
-    };
-    once.carry_out_first(app, work).await
+    there_is(app, &target)?;
+    let actor = actor.to_owned();
+    once.carry_out(app, move |_, tx| {
+        Box::pin(async move {
+            tx.resume(&target, &actor).await?;
+            Ok(render(of(tx.brakes().await?, &target)))
+        })
+    })
+    .await
 }

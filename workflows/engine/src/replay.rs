@@ -48,11 +48,7 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn runs_after(&self, workflow: &str, after: RunId, most: i64) -> Result<Vec<RunId>, DbErr> {
-        let db = &self.core.db.read;
-        let sql = "select id from workflow_run where workflow = $1 and id > $2 order by id limit $3";
-        let values = vec![workflow.into(), after.uuid().into(), most.into()];
-        let rows = db.query_all_raw(statement(db.get_database_backend(), sql, values)).await?;
-        rows.iter().map(|row| Ok(RunId::from_uuid(row.try_get_by_index(0)?))).collect()
+        runs_after(&self.core.db.read, workflow, (after, most)).await
     }
 
     /// The journal of a run up to its state as it was seen: turns that were taken since are not part of it.
@@ -66,6 +62,18 @@ impl Engine {
         let rows = db.query_all_raw(statement(db.get_database_backend(), sql, values)).await?;
         rows.iter().map(|row| journal_row(view.run, row)).collect()
     }
+}
+
+/// The runs of a workflow, oldest first, after a given one.
+pub(crate) async fn runs_after(
+    db: &impl ConnectionTrait,
+    workflow: &str,
+    (after, most): (RunId, i64),
+) -> Result<Vec<RunId>, DbErr> {
+    let sql = "select id from workflow_run where workflow = $1 and id > $2 order by id limit $3";
+    let values = vec![workflow.into(), after.uuid().into(), most.into()];
+    let rows = db.query_all_raw(statement(db.get_database_backend(), sql, values)).await?;
+    rows.iter().map(|row| Ok(RunId::from_uuid(row.try_get_by_index(0)?))).collect()
 }
 
 fn journal_row(run: RunId, row: &QueryResult) -> Result<JournalRow, DbErr> {

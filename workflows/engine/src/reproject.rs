@@ -7,6 +7,7 @@ use crate::databases::{Trouble, trouble};
 use crate::engine::{Engine, detached};
 use crate::operate::{RUN, query, run_view};
 use crate::registry::{Process, RawChanged, Unprojected};
+use crate::replay::runs_after;
 use crate::storage::instant;
 use crate::{ProjectError, RunId, RunView, Timestamp, Tx};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Value};
@@ -91,17 +92,42 @@ impl Engine {
         let (engine, process) = (self.clone(), process.clone());
         detached(async move {
             let tx = engine.begin().await?;
-            let changed = locked(&tx, &process, &runs).await?;
-            let before = shown(&tx, &process, &runs).await?;
-            process.project(&tx, changed).await.map_err(in_the_way)?;
-            let after = shown(&tx, &process, &runs).await?;
+            let changes = projected(&tx, &process, &runs).await?;
             if act == Act::Write {
                 tx.commit().await?;
             }
-            Ok(differences(before, after))
+            Ok(changes)
         })
         .await
     }
+}
+
+impl Tx {
+    /// Projects a slice again with this transaction: the runs that were tried, but for those that failed then.
+    ///
+    /// # Errors
+    /// When one of the others fails now: then the transaction must be dropped, and whoever tries again finds out which.
+    pub async fn reproject(
+        &self,
+        workflow: &str,
+        (after, tried): (RunId, Reprojected),
+    ) -> Result<Option<Reprojected>, DbErr> {
+        let Some(process) = self.registry().get(workflow).cloned() else { return Ok(None) };
+        let most = i64::try_from(tried.runs).unwrap_or(i64::MAX);
+        let mut runs = runs_after(&**self, workflow, (after, most)).await?;
+        runs.retain(|run| tried.failed.iter().all(|(failed, _)| failed != run));
+        let changes = if runs.is_empty() { vec![] } else { projected(self, &process, &runs).await? };
+        Ok(Some(Reprojected { changes, ..tried }))
+    }
+}
+
+/// Projects these runs again, and says what came out otherwise.
+async fn projected(tx: &Tx, process: &Arc<dyn Process>, runs: &[RunId]) -> Result<Vec<RowChange>, DbErr> {
+    let changed = locked(tx, process, runs).await?;
+    let before = shown(tx, process, runs).await?;
+    process.project(tx, changed).await.map_err(in_the_way)?;
+    let after = shown(tx, process, runs).await?;
+    Ok(differences(before, after))
 }
 
 fn in_the_way(error: Unprojected) -> DbErr {

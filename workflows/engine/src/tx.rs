@@ -31,7 +31,12 @@ struct After {
     news: Vec<News>,
     /// Work became due that no turn queued.
     due: bool,
+    /// What else only a commit makes true, in words or for this process to know.
+    then: Vec<Then>,
 }
+
+/// Something that is done once the commit is through.
+type Then = Box<dyn FnOnce(&Core) + Send>;
 
 /// Why a turn did not happen; the transaction must be dropped, except after a refusal that the caller can live with.
 #[derive(Debug, thiserror::Error)]
@@ -179,6 +184,11 @@ impl Tx {
         &self.core.registry
     }
 
+    /// Does this once the commit is through.
+    pub(crate) fn once_committed(&self, then: impl FnOnce(&Core) + Send + 'static) {
+        self.after.lock().unwrap_or_else(PoisonError::into_inner).then.push(Box::new(then));
+    }
+
     /// Rings this process's bell once the commit is through.
     pub(crate) fn ring_after(&self) {
         self.after.lock().unwrap_or_else(PoisonError::into_inner).due = true;
@@ -200,7 +210,7 @@ impl Tx {
     /// When the commit fails; after a lost connection its outcome is open, and the event keys tell on the next try.
     pub async fn commit(self) -> Result<(), DbErr> {
         let Self { inner, core, after } = self;
-        let After { leases, ring, news, due } = after.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let After { leases, ring, news, due, then } = after.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (early, late) = leases.into_iter().partition::<Vec<_>, _>(|_| faults::planted("effect_before_commit"));
         if !early.is_empty() {
             early.into_iter().for_each(|lease| core.hands.deliver(lease));
@@ -218,6 +228,7 @@ impl Tx {
             core.bell.ring_here();
         }
         news.iter().for_each(|news| core.observer.news(news));
+        then.into_iter().for_each(|then| then(&core));
         Ok(())
     }
 }

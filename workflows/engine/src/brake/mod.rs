@@ -16,11 +16,11 @@ pub(crate) use bucket::Bucket;
 pub(crate) use known::{Brakes, Known};
 
 use crate::databases::begin;
-use crate::engine::Engine;
+use crate::engine::{Core, Engine};
 use crate::intervene::record_act;
 use crate::storage::{brakes, instant};
-use crate::{Fault, Party, Paused, Timestamp};
-use sea_orm::DbErr;
+use crate::{Fault, Party, Paused, Registry, Timestamp, Tx};
+use sea_orm::{ConnectionTrait, DbErr};
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -98,28 +98,23 @@ impl Brake {
     }
 }
 
-impl Engine {
+impl Tx {
     /// Holds back everything of a target until it is resumed; `false` when it was paused before, by whom and why stays.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn pause(&self, target: &Target, why: &str, actor: &str) -> Result<bool, DbErr> {
+        let first = brakes::pause(&**self, target, why, actor).await?;
+        if first && actor != ITSELF {
+            record_act(&**self, ("pause", &target.to_string()), (actor, Some(why))).await?;
+        }
         let (target, why, actor) = (target.clone(), why.to_owned(), actor.to_owned());
-        let core = self.core.clone();
-        let first = crate::detached(async move {
-            let tx = begin(&core.db.write).await?;
-            let first = brakes::pause(&tx, &target, &why, &actor).await?;
-            if first && actor != ITSELF {
-                record_act(&tx, ("pause", &target.to_string()), (&actor, Some(&why))).await?;
-            }
-            tx.commit().await?;
+        self.once_committed(move |core| {
             if first {
                 tracing::warn!(target = %target, actor, why, "work is held back until somebody resumes");
             }
-            Ok::<_, DbErr>(first)
-        })
-        .await?;
-        self.brakes_changed();
+            core.brakes_changed();
+        });
         Ok(first)
     }
 
@@ -131,28 +126,82 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn resume(&self, target: &Target, actor: &str) -> Result<bool, DbErr> {
+        let (mut row, now) = brakes::lock(&**self, target).await?;
+        let held = row.paused.take().is_some() || !row.breaker.is_clean();
+        if held {
+            row.breaker = match target {
+                Target::Party(_) => Breaker::on_trial(now),
+                Target::Queue(_) | Target::Workflow(_) => Breaker::default(),
+            };
+            brakes::keep(&**self, &row).await?;
+            brakes::changed(&**self).await?;
+            record_act(&**self, ("resume", &target.to_string()), (actor, None)).await?;
+        }
         let (target, actor) = (target.clone(), actor.to_owned());
-        let core = self.core.clone();
-        let held = crate::detached(async move {
-            let tx = begin(&core.db.write).await?;
-            let (mut row, now) = brakes::lock(&tx, &target).await?;
-            let held = row.paused.take().is_some() || !row.breaker.is_clean();
+        self.once_committed(move |core| {
             if held {
-                row.breaker = match target {
-                    Target::Party(_) => Breaker::on_trial(now),
-                    Target::Queue(_) | Target::Workflow(_) => Breaker::default(),
-                };
-                brakes::keep(&tx, &row).await?;
-                brakes::changed(&tx).await?;
-                record_act(&tx, ("resume", &target.to_string()), (&actor, None)).await?;
                 tracing::warn!(target = %target, actor, "work goes on");
             }
-            tx.commit().await?;
-            Ok::<_, DbErr>(held)
-        })
-        .await?;
-        self.brakes_changed();
+            core.brakes_changed();
+        });
         Ok(held)
+    }
+
+    /// As [`Engine::brakes`], with what this transaction has changed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn brakes(&self) -> Result<Vec<Brake>, DbErr> {
+        every_brake(&**self, self.registry()).await
+    }
+}
+
+/// Every brake that is or was pulled, and every party of this build.
+async fn every_brake(db: &impl ConnectionTrait, registry: &Registry) -> Result<Vec<Brake>, DbErr> {
+    let brakes::Read { now, rows, .. } = brakes::read(db).await?;
+    let seen: BTreeSet<Target> = rows.iter().map(|row| row.target.clone()).collect();
+    let parties = registry.parties().map(|party| Target::Party(party.name.to_owned()));
+    let quiet = parties.filter(|target| !seen.contains(target)).map(brakes::BrakeRow::released);
+    let mut all: Vec<Brake> = rows.into_iter().chain(quiet).map(|row| Brake::of(row, now)).collect();
+    all.sort_by(|a, b| a.target.cmp(&b.target));
+    Ok(all)
+}
+
+impl Core {
+    /// This process reads the brakes anew before its next claim; the others find out by the number in the clocks' row.
+    fn brakes_changed(&self) {
+        self.brakes.outdated();
+        self.bell.ring(&self.hands.queues().map(|(queue, _)| queue).collect());
+    }
+}
+
+impl Engine {
+    /// Holds back everything of a target, as [`Tx::pause`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn pause(&self, target: &Target, why: &str, actor: &str) -> Result<bool, DbErr> {
+        let (engine, target, why, actor) = (self.clone(), target.clone(), why.to_owned(), actor.to_owned());
+        crate::detached(async move {
+            let tx = engine.begin().await?;
+            let first = tx.pause(&target, &why, &actor).await?;
+            tx.commit().await.map(|()| first)
+        })
+        .await
+    }
+
+    /// Lets a target's work go on, as [`Tx::resume`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn resume(&self, target: &Target, actor: &str) -> Result<bool, DbErr> {
+        let (engine, target, actor) = (self.clone(), target.clone(), actor.to_owned());
+        crate::detached(async move {
+            let tx = engine.begin().await?;
+            let held = tx.resume(&target, &actor).await?;
+            tx.commit().await.map(|()| held)
+        })
+        .await
     }
 
     /// Every brake that is or was pulled, and every party of this build.
@@ -160,19 +209,7 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn brakes(&self) -> Result<Vec<Brake>, DbErr> {
-        let brakes::Read { now, rows, .. } = brakes::read(&self.core.db.read).await?;
-        let seen: BTreeSet<Target> = rows.iter().map(|row| row.target.clone()).collect();
-        let parties = self.core.registry.parties().map(|party| Target::Party(party.name.to_owned()));
-        let quiet = parties.filter(|target| !seen.contains(target)).map(brakes::BrakeRow::released);
-        let mut all: Vec<Brake> = rows.into_iter().chain(quiet).map(|row| Brake::of(row, now)).collect();
-        all.sort_by(|a, b| a.target.cmp(&b.target));
-        Ok(all)
-    }
-
-    /// This process reads the brakes anew before its next claim; the others find out by the number in the clocks' row.
-    fn brakes_changed(&self) {
-        self.core.brakes.outdated();
-        self.core.bell.ring(&self.core.hands.queues().map(|(queue, _)| queue).collect());
+        every_brake(&self.core.db.read, self.registry()).await
     }
 
     /// Notes what a call to a party came to: answers close its circuit, failures open it, our own mistakes pause it.
@@ -224,7 +261,7 @@ impl Engine {
             Some(false) => tracing::warn!(party = party.name, "a party answers again"),
             None => return Ok(()),
         }
-        self.brakes_changed();
+        self.core.brakes_changed();
         Ok(())
     }
 }

@@ -2,11 +2,10 @@
 
 use super::tick::Kind;
 use super::{CatchUp, Schedule};
-use crate::databases::begin;
 use crate::engine::Engine;
 use crate::intervene::record_act;
 use crate::storage::{instant, names, real_clock, statement};
-use crate::{Timestamp, TurnError};
+use crate::{Registry, Timestamp, TurnError, Tx};
 use chrono::TimeDelta;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use std::collections::HashMap;
@@ -88,16 +87,7 @@ impl Engine {
     /// When the database fails.
     pub async fn schedules(&self) -> Result<Vec<ScheduleView>, DbErr> {
         let now = self.now().await?;
-        let mut rows: HashMap<String, QueryResult> = HashMap::new();
-        for row in self.schedule_rows().await? {
-            rows.insert(row.try_get_by_index(0)?, row);
-        }
-        let mine = self.core.registry.schedules.iter();
-        let mut views = mine
-            .filter_map(|schedule| rows.get(schedule.name).map(|row| view(schedule, row, now)))
-            .collect::<Result<Vec<_>, _>>()?;
-        views.sort_by_key(|view| view.name);
-        Ok(views)
+        every_schedule(&self.core.db.read, self.registry(), now).await
     }
 
     /// The latest ticks of a schedule, latest first.
@@ -112,23 +102,76 @@ impl Engine {
         rows.iter().map(|row| tick_view(row, 0)).collect()
     }
 
-    /// Does a schedule's work now, paused or not: a tick of its own, under its own instant, that changes nothing about the others.
+    /// Does a schedule's work now, as [`Tx::run_now`].
     ///
     /// # Errors
     /// [`ScheduleError::Failed`] when its work fails.
     pub async fn run_now(&self, name: &str, actor: &str) -> Result<Timestamp, ScheduleError> {
-        let schedule = self.schedule(name)?.clone();
+        let (engine, name, actor) = (self.clone(), name.to_owned(), actor.to_owned());
+        crate::detached(async move {
+            let tx = engine.begin().await?;
+            let at = tx.run_now(&name, &actor).await?;
+            tx.commit().await?;
+            Ok(at)
+        })
+        .await
+    }
+
+    /// Keeps a schedule from firing until it is resumed, as [`Tx::pause_schedule`].
+    ///
+    /// # Errors
+    /// [`ScheduleError::Unknown`] when this build has no such schedule.
+    pub async fn pause_schedule(&self, name: &str, actor: &str, why: &str) -> Result<bool, ScheduleError> {
+        let (engine, name, actor, why) = (self.clone(), name.to_owned(), actor.to_owned(), why.to_owned());
+        crate::detached(async move {
+            let tx = engine.begin().await?;
+            let paused = tx.pause_schedule(&name, &actor, &why).await?;
+            tx.commit().await?;
+            Ok(paused)
+        })
+        .await
+    }
+
+    /// Lets a paused schedule fire again, as [`Tx::resume_schedule`].
+    ///
+    /// # Errors
+    /// [`ScheduleError::Unknown`] when this build has no such schedule.
+    pub async fn resume_schedule(&self, name: &str, actor: &str) -> Result<bool, ScheduleError> {
+        let (engine, name, actor) = (self.clone(), name.to_owned(), actor.to_owned());
+        crate::detached(async move {
+            let tx = engine.begin().await?;
+            let resumed = tx.resume_schedule(&name, &actor).await?;
+            tx.commit().await?;
+            Ok(resumed)
+        })
+        .await
+    }
+}
+
+impl Tx {
+    /// As [`Engine::schedules`], with what this transaction has changed.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn schedules(&self) -> Result<Vec<ScheduleView>, DbErr> {
+        let now = self.now().await?;
+        every_schedule(&**self, self.registry(), now).await
+    }
+
+    /// Does a schedule's work now, paused or not: a tick of its own, under its own instant, that changes nothing about the others.
+    ///
+    /// # Errors
+    /// [`ScheduleError::Failed`] when its work fails: then the transaction must be dropped.
+    pub async fn run_now(&self, name: &str, actor: &str) -> Result<Timestamp, ScheduleError> {
+        let schedule = known(self.registry(), name)?;
         let mut at = self.now().await?;
-        loop {
-            let (engine, mine, actor, now) = (self.clone(), schedule.clone(), actor.to_owned(), at);
-            let first = crate::detached(async move { engine.tick(&mine, now, Some(&actor)).await }).await;
-            if first.map_err(ScheduleError::Failed)? {
-                tracing::info!(schedule = schedule.name, instant = %at, "a schedule was run by hand");
-                return Ok(at);
-            }
+        while !self.tick(schedule, at, Some(actor)).await.map_err(ScheduleError::Failed)? {
             // Somebody else's run, or the expression's own instant, has this name.
             at += TimeDelta::microseconds(1);
         }
+        let name = schedule.name;
+        self.once_committed(move |_| tracing::info!(schedule = name, instant = %at, "a schedule was run by hand"));
+        Ok(at)
     }
 
     /// Keeps a schedule from firing until it is resumed; a tick that is under way ends. Pausing again keeps the first pause.
@@ -138,14 +181,8 @@ impl Engine {
     /// # Errors
     /// [`ScheduleError::Unknown`] when this build has no such schedule.
     pub async fn pause_schedule(&self, name: &str, actor: &str, why: &str) -> Result<bool, ScheduleError> {
-        let (engine, schedule) = (self.clone(), self.schedule(name)?.name);
-        let (actor, why) = (actor.to_owned(), why.to_owned());
-        Ok(crate::detached(async move { engine.keep_from_firing(schedule, (&actor, &why)).await }).await?)
-    }
-
-    async fn keep_from_firing(&self, schedule: &'static str, (actor, why): (&str, &str)) -> Result<bool, DbErr> {
-        let tx = begin(&self.core.db.write).await?;
-        let backend = tx.get_database_backend();
+        let schedule = known(self.registry(), name)?.name;
+        let backend = self.get_database_backend();
         let sql = format!(
             "insert into schedule_state (schedule, paused_at, paused_by, paused_why, failures) values ($1, {}, $2, $3, 0)
              on conflict (schedule) do update set paused_at = excluded.paused_at, paused_by = excluded.paused_by, paused_why = excluded.paused_why
@@ -153,13 +190,11 @@ impl Engine {
             real_clock(backend)
         );
         let values = vec![schedule.into(), actor.into(), why.into()];
-        let paused = tx.execute_raw(statement(backend, &sql, values)).await?.rows_affected() == 1;
+        let paused = self.execute_raw(statement(backend, &sql, values)).await?.rows_affected() == 1;
         if paused {
-            record_act(&tx, ("pause", &format!("schedule {schedule}")), (actor, Some(why))).await?;
-        }
-        tx.commit().await?;
-        if paused {
-            tracing::info!(schedule, actor, "a schedule is paused");
+            record_act(&**self, ("pause", &format!("schedule {schedule}")), (actor, Some(why))).await?;
+            let actor = actor.to_owned();
+            self.once_committed(move |_| tracing::info!(schedule, actor, "a schedule is paused"));
         }
         Ok(paused)
     }
@@ -169,45 +204,54 @@ impl Engine {
     /// # Errors
     /// [`ScheduleError::Unknown`] when this build has no such schedule.
     pub async fn resume_schedule(&self, name: &str, actor: &str) -> Result<bool, ScheduleError> {
-        let (engine, schedule, actor) = (self.clone(), self.schedule(name)?.name, actor.to_owned());
-        Ok(crate::detached(async move { engine.let_fire(schedule, &actor).await }).await?)
-    }
-
-    async fn let_fire(&self, schedule: &'static str, actor: &str) -> Result<bool, DbErr> {
-        let tx = begin(&self.core.db.write).await?;
+        let schedule = known(self.registry(), name)?.name;
         let sql = "update schedule_state set paused_at = null, paused_by = null, paused_why = null where schedule = $1 and paused_at is not null";
         let values = vec![schedule.into()];
-        let resumed = tx.execute_raw(statement(tx.get_database_backend(), sql, values)).await?.rows_affected() == 1;
+        let resumed = self.execute_raw(statement(self.get_database_backend(), sql, values)).await?.rows_affected() == 1;
         if resumed {
-            record_act(&tx, ("resume", &format!("schedule {schedule}")), (actor, None)).await?;
-        }
-        tx.commit().await?;
-        if resumed {
-            tracing::info!(schedule, actor, "a schedule is resumed");
+            record_act(&**self, ("resume", &format!("schedule {schedule}")), (actor, None)).await?;
+            let actor = actor.to_owned();
+            self.once_committed(move |_| tracing::info!(schedule, actor, "a schedule is resumed"));
         }
         Ok(resumed)
     }
+}
 
-    fn schedule(&self, name: &str) -> Result<&Schedule, ScheduleError> {
-        let mut all = self.core.registry.schedules.iter();
-        all.find(|schedule| schedule.name == name).ok_or_else(|| ScheduleError::Unknown(name.to_owned()))
-    }
+fn known<'a>(registry: &'a Registry, name: &str) -> Result<&'a Schedule, ScheduleError> {
+    let mut all = registry.schedules.iter();
+    all.find(|schedule| schedule.name == name).ok_or_else(|| ScheduleError::Unknown(name.to_owned()))
+}
 
-    async fn schedule_rows(&self) -> Result<Vec<QueryResult>, DbErr> {
-        let db = &self.core.db.read;
-        let backend = db.get_database_backend();
-        let beginning = Kind::Beginning as i16;
-        let sql = format!(
-            "select k.name, t.instant, t.fired_at, t.actor, s.paused_by, s.paused_why, s.paused_at, s.failures, s.failed_at, s.failure,
-               (select max(instant) from schedule_tick where schedule = k.name and kind <> 1)
-             from {} left join schedule_state s on s.schedule = k.name
-             left join schedule_tick t on t.schedule = k.name
-               and t.instant = (select max(instant) from schedule_tick where schedule = k.name and kind <> {beginning})",
-            names::source(backend, "$1")
-        );
-        let mine = names::list(backend, self.core.registry.schedules.iter().map(|s| s.name));
-        db.query_all_raw(statement(backend, &sql, vec![mine])).await
+async fn every_schedule(
+    db: &impl ConnectionTrait,
+    registry: &Registry,
+    now: Timestamp,
+) -> Result<Vec<ScheduleView>, DbErr> {
+    let mut rows: HashMap<String, QueryResult> = HashMap::new();
+    for row in schedule_rows(db, registry).await? {
+        rows.insert(row.try_get_by_index(0)?, row);
     }
+    let mine = registry.schedules.iter();
+    let mut views = mine
+        .filter_map(|schedule| rows.get(schedule.name).map(|row| view(schedule, row, now)))
+        .collect::<Result<Vec<_>, _>>()?;
+    views.sort_by_key(|view| view.name);
+    Ok(views)
+}
+
+async fn schedule_rows(db: &impl ConnectionTrait, registry: &Registry) -> Result<Vec<QueryResult>, DbErr> {
+    let backend = db.get_database_backend();
+    let beginning = Kind::Beginning as i16;
+    let sql = format!(
+        "select k.name, t.instant, t.fired_at, t.actor, s.paused_by, s.paused_why, s.paused_at, s.failures, s.failed_at, s.failure,
+           (select max(instant) from schedule_tick where schedule = k.name and kind <> 1)
+         from {} left join schedule_state s on s.schedule = k.name
+         left join schedule_tick t on t.schedule = k.name
+           and t.instant = (select max(instant) from schedule_tick where schedule = k.name and kind <> {beginning})",
+        names::source(backend, "$1")
+    );
+    let mine = names::list(backend, registry.schedules.iter().map(|s| s.name));
+    db.query_all_raw(statement(backend, &sql, vec![mine])).await
 }
 
 fn view(schedule: &Schedule, row: &QueryResult, now: Timestamp) -> Result<ScheduleView, DbErr> {

@@ -4,7 +4,7 @@ use super::{Fire, Schedule};
 use crate::databases::{Trouble, trouble};
 use crate::engine::Engine;
 use crate::storage::{instant, names, real_clock, statement};
-use crate::{Timestamp, TurnError, faults};
+use crate::{Timestamp, TurnError, Tx, faults};
 use futures::FutureExt;
 use sea_orm::{ConnectionTrait, DbErr};
 use std::collections::HashMap;
@@ -65,7 +65,7 @@ impl Engine {
         let mut fired = 0;
         for instant in due {
             let (engine, mine, at) = (self.clone(), schedule.clone(), *instant);
-            match crate::detached(async move { engine.tick(&mine, at, None).await }).await {
+            match crate::detached(async move { engine.tick(&mine, at).await }).await {
                 Ok(first) => fired += usize::from(first),
                 // Nothing is wrong with the schedule: the next call fires it.
                 Err(TurnError::Storage(error)) if trouble(&error) == Trouble::Passing => return Err(error),
@@ -80,23 +80,9 @@ impl Engine {
     }
 
     /// Records an instant and does its work, in one transaction; `false` when the instant is not to be fired (any more).
-    pub(super) async fn tick(
-        &self,
-        schedule: &Schedule,
-        at: Timestamp,
-        actor: Option<&str>,
-    ) -> Result<bool, TurnError> {
+    async fn tick(&self, schedule: &Schedule, at: Timestamp) -> Result<bool, TurnError> {
         let tx = self.begin().await?;
-        let first = match actor {
-            None => record_regular(&*tx, schedule.name, at).await?,
-            Some(_) => record(&*tx, schedule.name, at, Kind::Manual, actor).await?,
-        };
-        if first {
-            faults::point("before_tick");
-            contained(&schedule.fire, &tx, at).await?;
-            faults::point("after_tick");
-            forget_failure(&*tx, schedule.name).await?;
-        }
+        let first = tx.tick(schedule, at, None).await?;
         tx.commit().await?;
         Ok(first)
     }
@@ -159,6 +145,28 @@ impl Engine {
     }
 }
 
+impl Tx {
+    /// Records an instant and does its work; `false` when the instant is not to be fired (any more).
+    pub(super) async fn tick(
+        &self,
+        schedule: &Schedule,
+        at: Timestamp,
+        actor: Option<&str>,
+    ) -> Result<bool, TurnError> {
+        let first = match actor {
+            None => record_regular(&**self, schedule.name, at).await?,
+            Some(_) => record(&**self, schedule.name, at, Kind::Manual, actor).await?,
+        };
+        if first {
+            faults::point("before_tick");
+            contained(&schedule.fire, self, at).await?;
+            faults::point("after_tick");
+            forget_failure(&**self, schedule.name).await?;
+        }
+        Ok(first)
+    }
+}
+
 /// The pause before the next try after so many failures, in seconds: none after the first.
 fn pause(failures: i32) -> i64 {
     let doubled = 1_i64 << failures.saturating_sub(1).clamp(0, 6);
@@ -166,7 +174,7 @@ fn pause(failures: i32) -> i64 {
 }
 
 /// Does a schedule's work; its panic is a failure like any other.
-async fn contained(fire: &Fire, tx: &crate::Tx, at: Timestamp) -> Result<(), TurnError> {
+async fn contained(fire: &Fire, tx: &Tx, at: Timestamp) -> Result<(), TurnError> {
     let done = AssertUnwindSafe(async { fire(tx, at).await }).catch_unwind().await;
     done.unwrap_or_else(|_| Err(TurnError::Storage(DbErr::Custom("the schedule's work panicked".to_owned()))))
 }
