@@ -91,7 +91,7 @@ impl Once {
                 Claim::Mine(claimed) => claimed,
             };
             let answer = work(&app, &tx).await?;
-            claimed.keep(&*tx, &answer, app.wall()).await?;
+            claimed.keep(&*tx, &answer).await?;
             tx.commit().await?;
             Ok(answer)
         })
@@ -110,7 +110,16 @@ enum Claim {
 
 /// The right to answer a request.
 #[derive(Debug)]
-struct Claimed(Option<(Key, String)>);
+struct Claimed(Option<First>);
+
+/// The first request with its key.
+#[derive(Debug)]
+struct First {
+    key: Key,
+    body_hash: String,
+    /// By the clock that says how old its answer is: the database's.
+    at: Timestamp,
+}
 
 /// Says whether this request is the first with its key; the first thing in the transaction that answers it.
 async fn claim(tx: &impl ConnectionTrait, once: &Once) -> Result<Claim, Error> {
@@ -118,7 +127,7 @@ async fn claim(tx: &impl ConnectionTrait, once: &Once) -> Result<Claim, Error> {
     let Some(key) = key else { return Ok(Claim::Mine(Claimed(None))) };
     let key = Key { caller, route, key };
     match rows::claim(tx, &key).await? {
-        rows::Claim::Fresh => Ok(Claim::Mine(Claimed(Some((key, body_hash))))),
+        rows::Claim::Fresh(at) => Ok(Claim::Mine(Claimed(Some(First { key, body_hash, at })))),
         rows::Claim::InFlight => Err(Error::KeyInFlight),
         rows::Claim::Answered(stored) if stored.body_hash == body_hash => seen(*stored),
         rows::Claim::Answered(_) => Err(Error::KeyReused),
@@ -150,10 +159,10 @@ fn seen(stored: Stored) -> Result<Claim, Error> {
 
 impl Claimed {
     /// Stores the answer in the same transaction.
-    async fn keep(self, tx: &impl ConnectionTrait, answer: &Answer, now: Timestamp) -> Result<(), Error> {
-        let Some((key, body_hash)) = self.0 else { return Ok(()) };
+    async fn keep(self, tx: &impl ConnectionTrait, answer: &Answer) -> Result<(), Error> {
+        let Some(First { key, body_hash, at }) = self.0 else { return Ok(()) };
         let headers = serde_json::to_string(&answer.headers).expect("headers are texts");
-        let stored = Stored { body_hash, status: answer.status, headers, body: answer.body.clone(), created_at: now };
+        let stored = Stored { body_hash, status: answer.status, headers, body: answer.body.clone(), created_at: at };
         Ok(rows::store(tx, &key, &stored).await?)
     }
 }

@@ -119,6 +119,26 @@ async fn registering_twice_with_one_key_is_one_registration(db: TestDatabase) {
     assert_eq!(house.outbox.to("anna@example.org").len(), 1);
 }
 
+/// How old a kept answer is is asked of one clock: the database's, whatever the machine believes that answered.
+async fn a_machine_that_is_days_behind_keeps_its_answers_as_long_as_any(db: TestDatabase) {
+    let house = TestApp::open(db).await;
+    house.seconds_later(-4 * 86_400);
+    let ask = async || {
+        let request = house.request(Method::POST, "/register").header("idempotency-key", "k1");
+        send(request.json(&account("anna@example.org"))).await
+    };
+    assert_eq!(ask().await.status, 202);
+    let now = house.app.engine.real_now().await.unwrap();
+    let forget = async |age: i64| {
+        let before = now - chrono::TimeDelta::seconds(age);
+        store::idempotency::forget_before(&house.db.connection, before).await.unwrap()
+    };
+    assert_eq!(forget(60).await, 0, "an answer of this minute is no minute old");
+    assert_eq!(ask().await.headers["idempotency-replayed"], "true");
+    assert_eq!(forget(-60).await, 1, "nor is it of tomorrow");
+    house.settle().await;
+}
+
 async fn bad_passwords_are_refused_with_a_pointer(db: TestDatabase) {
     let house = TestApp::open(db).await;
     for (password, code) in [("short", "too_short"), ("password123", "too_common"), (&"x".repeat(300), "too_long")] {
@@ -180,6 +200,7 @@ on_both!(
     nobody_signs_in_before_the_address_is_proved,
     a_link_has_its_time_and_its_password,
     registering_twice_with_one_key_is_one_registration,
+    a_machine_that_is_days_behind_keeps_its_answers_as_long_as_any,
     bad_passwords_are_refused_with_a_pointer,
     a_form_hears_of_everything_that_is_wrong_with_it,
     guessing_has_an_end_but_the_owner_gets_in,

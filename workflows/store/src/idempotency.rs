@@ -33,46 +33,52 @@ pub struct Stored {
     pub headers: String,
     /// The body, byte for byte.
     pub body: String,
-    /// When.
+    /// When, by the database's own clock.
     pub created_at: Timestamp,
 }
 
 /// What a request with a key finds.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Claim {
-    /// Nobody was here: do it, and store the answer in this transaction.
-    Fresh,
+    /// Nobody was here until this instant of the database's own clock: do it, and store the answer in this transaction.
+    ///
+    /// How old an answer is is asked of that clock, too: no machine that is wrong about the time keeps or loses answers by it.
+    Fresh(Timestamp),
     /// Another request with this key is being answered.
     InFlight,
     /// It was answered before.
     Answered(Box<Stored>),
 }
 
-/// One key at a time: the lock lasts as long as the transaction, and is not waited for.
-const POSTGRES_TRY_LOCK: &str = "select pg_try_advisory_xact_lock(hashtextextended($1, 1)) as free";
+/// One key at a time: the lock lasts as long as the transaction, and is not waited for. What the clock says comes with it.
+const POSTGRES_TRY_LOCK: &str = "select pg_try_advisory_xact_lock(hashtextextended($1, 1)) as free, (extract(epoch from clock_timestamp()) * 1000000)::int8 as now";
+/// Writers are alone: only the clock.
+const SQLITE_CLOCK: &str = "select 1 as free, cast(unixepoch('subsec') * 1000 as integer) * 1000 as now";
 
 /// Says whether this request is the first with its key. Call it inside the transaction that will [`store`] the answer.
 ///
 /// On SQLite writing transactions are alone, so nothing is ever in flight.
 pub async fn claim(conn: &impl ConnectionTrait, key: &Key) -> Result<Claim> {
-    if conn.get_database_backend() == DbBackend::Postgres && !lock(conn, key).await? {
-        return Ok(Claim::InFlight);
-    }
+    let Some(now) = enter(conn, key).await? else { return Ok(Claim::InFlight) };
     Ok(match lookup(conn, key).await? {
         Some(stored) => Claim::Answered(Box::new(stored)),
-        None => Claim::Fresh,
+        None => Claim::Fresh(now),
     })
 }
 
-async fn lock(conn: &impl ConnectionTrait, key: &Key) -> std::result::Result<bool, DbErr> {
+/// Takes the key's lock and reads the clock; `None` when somebody else has the lock.
+async fn enter(conn: &impl ConnectionTrait, key: &Key) -> Result<Option<Timestamp>> {
     let Key { caller, route, key } = key;
     // A caller's key may hold any character but this one, so no two keys are spelled alike.
     let name = format!("{caller}\u{1}{route}\u{1}{key}");
-    let statement = Statement::from_sql_and_values(DbBackend::Postgres, POSTGRES_TRY_LOCK, [name.into()]);
-    match conn.query_one_raw(statement).await? {
-        Some(row) => row.try_get("", "free"),
-        None => Ok(false),
-    }
+    let statement = match conn.get_database_backend() {
+        DbBackend::Sqlite => Statement::from_string(DbBackend::Sqlite, SQLITE_CLOCK),
+        backend => Statement::from_sql_and_values(backend, POSTGRES_TRY_LOCK, [name.into()]),
+    };
+    let row = conn.query_one_raw(statement).await?.ok_or_else(|| DbErr::RecordNotFound("the clock".to_owned()))?;
+    let (free, now): (bool, i64) = (row.try_get("", "free")?, row.try_get("", "now")?);
+    let now = Micros(now).try_into().map_err(|why: Unreadable| why.of("the clock"))?;
+    Ok(free.then_some(now))
 }
 
 /// The answer that was stored under this key, if there is one.
