@@ -63,7 +63,10 @@ fn every_promise_that_was_ever_made_can_be_kept() {
 
 #[test]
 fn no_workflow_is_without_its_golden_files() {
-    let has_files = |name: &&str| Path::new("golden").join(name).join("state").is_dir();
+    let has_files = |name: &&str| {
+        let shelf = Path::new("golden").join(name);
+        shelf.join("state").is_dir() && shelf.join("journal").is_dir()
+    };
     let registered: BTreeSet<&str> = crate::onlookers(Provider::Sandbox).names().collect();
     let covered: BTreeSet<&str> = registered.iter().copied().filter(has_files).collect();
     assert_eq!(covered, registered);

@@ -180,7 +180,7 @@ fn main() {
     );
 }
 
-// ── 6. The four kinds of tests: a story per ending, the table, the golden files, every order. ───────────────────────────────────
+// ── 6. The kinds of tests: a story per ending, the table, the golden files, every order. ────────────────────────────────────────
 
 #[cfg(test)]
 mod tests {
@@ -246,6 +246,7 @@ mod tests {
             .commands(|_| vec![Event::Done])
             .walk()
             .no_fact_is_ever_refused()
-            .always_ends_by_itself();
+            .always_ends_by_itself()
+            .recorded::<Cleaning>("examples/golden/cleaning/journal/every_order.jsonl");
     }
 }

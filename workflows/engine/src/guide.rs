@@ -29,8 +29,8 @@
 //! - **Five minutes: the rows**, as a function of state. A step that takes something scarce says so by
 //!   [`takes`](crate::Step::takes), and [`contested`](crate::Workflow::contested) turns a fact that comes too late into what then is.
 //! - **Five minutes: the tests.** With `engine::testkit`: a `Script` per ending, the `table`, the `golden` files, and
-//!   `explore`: it walks every order of outcomes, timers
-//!   and commands, and hands back the shortest story in which something breaks.
+//!   `explore`: it walks every order of outcomes, timers and commands, and hands back the shortest story in which something breaks.
+//!   With `recorded` it keeps what runs went through, so that a later build that would lead them elsewhere shows as a red test.
 //!
 //! # Once it lives
 //!

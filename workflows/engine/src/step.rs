@@ -137,7 +137,8 @@ impl<W: Workflow> Step<W> {
         self
     }
 
-    /// Take an effect back if nobody has claimed it yet; a claimed one answers as usual.
+    /// Take an effect back if nobody has claimed it yet; a claimed one answers as usual. So does one that an earlier build queued in
+    /// another shape: they are told apart by their text.
     pub fn withdraw(mut self, effect: W::Effect) -> Self {
         self.withdrawn.push(effect);
         self

@@ -81,5 +81,8 @@ fn every_order_comes_to_an_end() {
     let explored = explore::<Mail>(canceled(None), noon())
         .outcomes(|_, _| vec![Event::Delivered, refused(Refused::ByTheReceiver), refused(Refused::NothingToSay)])
         .walk();
-    explored.no_fact_is_ever_refused().always_ends_by_itself();
+    explored
+        .no_fact_is_ever_refused()
+        .always_ends_by_itself()
+        .recorded::<Mail>("golden/mail/journal/sent_or_not.jsonl");
 }

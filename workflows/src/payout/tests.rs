@@ -79,5 +79,6 @@ fn every_order_empties_the_payouts_own_account() {
         .no_fact_is_ever_refused()
         .always_ends_by_itself()
         .sometimes("money is on its way", |at| *at.world == -payable().amount.minor)
-        .at_every_end("nothing stays on its way", |at| *at.world == 0);
+        .at_every_end("nothing stays on its way", |at| *at.world == 0)
+        .recorded::<Payout>("golden/payout/journal/paid_or_not.jsonl");
 }

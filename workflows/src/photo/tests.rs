@@ -82,5 +82,6 @@ fn every_order_comes_to_an_end() {
         .commands(|scene| if *scene.world < 2 { vec![Event::TriedAgain] } else { vec![] })
         .walk()
         .no_fact_is_ever_refused()
-        .always_ends_by_itself();
+        .always_ends_by_itself()
+        .recorded::<Photo>("golden/photo/journal/processed_or_not.jsonl");
 }

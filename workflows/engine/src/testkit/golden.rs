@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The variable that lets [`golden`] write new samples: `INNKEEPER_GOLDEN=write cargo test`.
-const WRITE: &str = "INNKEEPER_GOLDEN";
+pub(super) const WRITE: &str = "INNKEEPER_GOLDEN";
 
 /// Holds this build to what earlier ones have written.
 ///
@@ -148,49 +148,56 @@ fn as_json(text: &str) -> Json {
     serde_json::from_str(text).unwrap_or(Json::Null)
 }
 
+/// A directory of its own for each test, removed at its end.
+#[cfg(test)]
+pub(super) struct WrittenFiles(PathBuf);
+
+#[cfg(test)]
+impl WrittenFiles {
+    pub(super) fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("innkeeper-golden-{}-{name}", std::process::id()));
+        let _ = fs::remove_dir_all(&path);
+        Self(path)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+impl Drop for WrittenFiles {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testkit::toy::{self, Effect, State};
 
-    /// A directory of its own for each test, removed at its end.
-    struct Dir(PathBuf);
-
-    impl Dir {
-        fn new(name: &str) -> Self {
-            let path = std::env::temp_dir().join(format!("innkeeper-golden-{}-{name}", std::process::id()));
-            let _ = fs::remove_dir_all(&path);
-            Self(path)
-        }
-    }
-
-    impl Drop for Dir {
-        fn drop(&mut self) {
-            let _ = fs::remove_dir_all(&self.0);
-        }
-    }
-
     #[test]
     fn a_sample_without_a_file_is_a_fault_until_it_is_written() {
-        let dir = Dir::new("first");
-        let missing = faults(&toy::samples(), &dir.0, false);
+        let dir = WrittenFiles::new("first");
+        let missing = faults(&toy::samples(), dir.path(), false);
         assert_eq!(missing.len(), 14, "{missing:#?}");
         assert!(missing[1].contains("state/Asked*.json holds \"Asked\""), "{missing:#?}");
-        assert!(!dir.0.exists(), "nothing is written unasked");
+        assert!(!dir.path().exists(), "nothing is written unasked");
 
-        assert_eq!(faults(&toy::samples(), &dir.0, true), Vec::<String>::new());
-        assert_eq!(faults(&toy::samples(), &dir.0, false), Vec::<String>::new());
+        assert_eq!(faults(&toy::samples(), dir.path(), true), Vec::<String>::new());
+        assert_eq!(faults(&toy::samples(), dir.path(), false), Vec::<String>::new());
     }
 
     #[test]
     fn a_changed_shape_gets_a_file_beside_the_old_one() {
-        let dir = Dir::new("beside");
+        let dir = WrittenFiles::new("beside");
         let old = "{\"Lit\":{\"since\":\"2026-05-01T11:00:00Z\"}}";
-        fs::create_dir_all(dir.0.join("state")).unwrap();
-        fs::write(dir.0.join("state/Lit.json"), old).unwrap();
-        assert_eq!(faults(&toy::samples(), &dir.0, true), Vec::<String>::new());
-        assert_eq!(fs::read_to_string(dir.0.join("state/Lit.json")).unwrap(), old, "append-only");
-        assert!(dir.0.join("state/Lit.2.json").exists());
+        fs::create_dir_all(dir.path().join("state")).unwrap();
+        fs::write(dir.path().join("state/Lit.json"), old).unwrap();
+        assert_eq!(faults(&toy::samples(), dir.path(), true), Vec::<String>::new());
+        assert_eq!(fs::read_to_string(dir.path().join("state/Lit.json")).unwrap(), old, "append-only");
+        assert!(dir.path().join("state/Lit.2.json").exists());
     }
 
     #[test]

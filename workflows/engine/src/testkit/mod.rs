@@ -1,6 +1,6 @@
 //! The test kit: a workflow is pure, so its tests need no database, no clock and no mocks.
 //!
-//! Every workflow ships four kinds of tests, and this module holds one tool for each:
+//! Every workflow ships five kinds of tests, and this module holds one tool for each:
 //!
 //! | tool | question | shape of the test |
 //! |---|---|---|
@@ -8,6 +8,7 @@
 //! | [`table()`] | what does every event mean in every state? | snapshot the text: a forgotten pair shows up in review |
 //! | [`explore()`] and [`Network`] | does it hold in *every* order of outcomes, timers and commands? | name the invariants, get a shortest counter-example |
 //! | [`golden()`] | can we still read what an older build has written? | committed files, append-only |
+//! | [`Explored::recorded`] | does it still mean the same to the runs that are under way? | committed journals, decided again |
 //!
 //! All of them move a run by the same rules as a turn of the real engine:
 //!
@@ -27,6 +28,7 @@
 mod bench;
 mod explore;
 mod golden;
+mod recorded;
 mod samples;
 mod script;
 pub mod sim;
@@ -36,8 +38,11 @@ mod words;
 #[cfg(test)]
 mod toy;
 
-pub use explore::{Explored, Moment, Network, Player, Scene, Solo, Turn, explore};
+pub use explore::{Explored, Moment, Network, Player, Scene, Solo, Turn, Why, explore};
+#[cfg(test)]
+use golden::WrittenFiles;
 pub use golden::{golden, golden_values};
+pub use recorded::{Recorded, recorded};
 pub use samples::{Samples, variants_of};
 pub use script::Script;
 pub use table::table;

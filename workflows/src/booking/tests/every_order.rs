@@ -132,7 +132,7 @@ fn everything(terms: Terms) -> Explored<Books> {
         .walk()
 }
 
-fn holds_in_every_order(terms: &Terms) -> String {
+fn holds_in_every_order(terms: &Terms, name: &str) -> String {
     let total = terms.total().minor;
     let explored = everything(terms.clone());
     explored
@@ -148,6 +148,9 @@ fn holds_in_every_order(terms: &Terms) -> String {
         .at_every_end("a promise is kept, or shown as failed", |at| {
             at.world.of("refund") == 0 || at.state::<Booking>().is_some_and(refund_failed)
         });
+    explored
+        .recorded::<Booking>(format!("golden/booking/journal/{name}.jsonl"))
+        .recorded::<Payment>(format!("golden/payment/journal/of_{name}.jsonl"));
     explored.summary()
 }
 
@@ -157,10 +160,10 @@ fn refund_failed(state: &State) -> bool {
 
 #[test]
 fn a_request_never_loses_money_in_any_order() {
-    insta::assert_snapshot!(holds_in_every_order(&request()));
+    insta::assert_snapshot!(holds_in_every_order(&request(), "a_request"));
 }
 
 #[test]
 fn an_instant_booking_never_loses_money_in_any_order() {
-    insta::assert_snapshot!(holds_in_every_order(&instant_book()));
+    insta::assert_snapshot!(holds_in_every_order(&instant_book(), "an_instant_booking"));
 }

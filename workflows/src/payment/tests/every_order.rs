@@ -129,5 +129,6 @@ fn no_order_of_answers_and_wishes_loses_money() {
         .at_every_end("whoever asked for everything back has it", |at| {
             !at.world.asked.contains(&"void") || at.world.of("psp") == 0
         });
+    explored.recorded::<Payment>("golden/payment/journal/alone.jsonl");
     insta::assert_snapshot!(explored.summary());
 }

@@ -1,12 +1,13 @@
 //! What must hold everywhere that the walk has been, and the shortest way to where it does not.
 
+use super::super::recorded::Met;
 use super::super::words::{self, Line};
-use super::player::Seat;
-use super::walk::{Kind, Node, Refused};
+use super::player::{Seat, Taken};
+use super::walk::{Edge, Kind, Node, Refused};
 use crate::step::encode;
 use crate::{RunId, Timestamp, Workflow};
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 /// Every situation that can come about, ready to be checked. Each check panics with a shortest counter-example.
@@ -14,7 +15,7 @@ pub struct Explored<World> {
     pub(super) seats: Vec<Rc<dyn Seat<World>>>,
     /// In the order of their distance from the start.
     pub(super) nodes: Vec<Node<World>>,
-    pub(super) edges: Vec<(usize, usize, Kind)>,
+    pub(super) edges: Vec<Edge>,
     pub(super) refused: Vec<Refused>,
 }
 
@@ -135,6 +136,77 @@ impl<World: Clone + Serialize + 'static> Explored<World> {
         format!("{} situations, {} moves, ends:{}", self.nodes.len(), self.edges.len(), ends.concat())
     }
 
+    /// The histories of all runs of `W`, as a tree, those near the start first.
+    pub(in super::super) fn histories<W: Workflow>(&self) -> Vec<Met> {
+        let mut met: Vec<Met> = vec![];
+        let mut known: BTreeMap<(Option<usize>, String), usize> = BTreeMap::new();
+        // How far the history of each run has come, in each situation.
+        let mut come: Vec<BTreeMap<RunId, usize>> = Vec::with_capacity(self.nodes.len());
+        for (number, node) in self.nodes.iter().enumerate() {
+            let mut here = node.from.map_or_else(BTreeMap::new, |from| come[from].clone());
+            if let Some((run, taken)) = &node.taken
+                && let live = &node.runs[run]
+                && self.seats[live.seat].name() == W::NAME
+            {
+                let (input, to) = self.seats[live.seat].written(live);
+                let after = here.get(run).copied();
+                let input = after.is_none().then_some(input);
+                let Taken { why, event, answers, conflict, at } = &**taken;
+                let place = *known.entry((after, encode(&(at, event, conflict, &input)))).or_insert_with(|| {
+                    let (event, answers, taken) = (event.clone(), answers.clone(), conflict.clone());
+                    let (why, at, seat) = (*why, *at, (number, *run));
+                    met.push(Met { after, why, answers, input, event, at, taken, to, seat });
+                    met.len() - 1
+                });
+                here.insert(*run, place);
+            }
+            come.push(here);
+        }
+        met
+    }
+
+    /// Leads every history that breaks off on to an end, by a shortest way.
+    pub(in super::super) fn to_their_ends(&self, met: &mut Vec<Met>) {
+        let onward = self.onward();
+        let goes_on: BTreeSet<usize> = met.iter().filter_map(|turn| turn.after).collect();
+        for end in (0..met.len()).filter(|place| !goes_on.contains(place)) {
+            let (mut here, run) = met[end].seat;
+            let mut after = end;
+            while let Some(edge) = onward[here].map(|edge| &self.edges[edge]) {
+                here = edge.to;
+                let Some((_, taken)) = edge.taken.as_ref().filter(|(whose, _)| *whose == run) else { continue };
+                let live = &self.nodes[here].runs[&run];
+                let (_, to) = self.seats[live.seat].written(live);
+                let Taken { why, event, answers, conflict, at } = &**taken;
+                let (event, answers, taken) = (event.clone(), answers.clone(), conflict.clone());
+                let (after_it, seat) = (Some(after), (here, run));
+                met.push(Met { after: after_it, why: *why, answers, input: None, event, at: *at, taken, to, seat });
+                after = met.len() - 1;
+            }
+        }
+    }
+
+    /// Of each situation the first step of a shortest way to an end.
+    fn onward(&self) -> Vec<Option<usize>> {
+        let mut back: Vec<Vec<usize>> = vec![vec![]; self.nodes.len()];
+        for (number, edge) in self.edges.iter().enumerate() {
+            back[edge.to].push(number);
+        }
+        let mut onward = vec![None; self.nodes.len()];
+        let mut reached: BTreeSet<usize> = self.ends().collect();
+        let mut open: VecDeque<usize> = reached.iter().copied().collect();
+        while let Some(place) = open.pop_front() {
+            for number in &back[place] {
+                let from = self.edges[*number].from;
+                if reached.insert(from) {
+                    onward[from] = Some(*number);
+                    open.push_back(from);
+                }
+            }
+        }
+        onward
+    }
+
     fn moment(&self, place: usize) -> Moment<'_, World> {
         let node = &self.nodes[place];
         Moment { world: &node.world, now: node.now, node }
@@ -160,8 +232,8 @@ impl<World: Clone + Serialize + 'static> Explored<World> {
     #[track_caller]
     fn none_trapped(&self, what: &str, counts: impl Fn(Kind) -> bool) -> &Self {
         let mut back: Vec<Vec<usize>> = vec![vec![]; self.nodes.len()];
-        for (from, to, _) in self.edges.iter().filter(|(_, _, kind)| counts(*kind)) {
-            back[*to].push(*from);
+        for edge in self.edges.iter().filter(|edge| counts(edge.kind)) {
+            back[edge.to].push(edge.from);
         }
         let mut open: Vec<usize> = self.ends().collect();
         let mut can_end = vec![false; self.nodes.len()];

@@ -55,7 +55,7 @@ mod walk;
 use crate::{RunId, Spawn, Step, Timestamp, Workflow};
 pub use check::{Explored, Moment};
 use player::Seat;
-pub use player::{Player, Scene, Turn};
+pub use player::{Player, Scene, Turn, Why};
 use serde::Serialize;
 use std::rc::Rc;
 use uuid::Uuid;

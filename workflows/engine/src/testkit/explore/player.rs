@@ -5,6 +5,7 @@ use super::super::words::{self, Line};
 use crate::step::encode;
 use crate::{Conflict, Refusal, RunId, Spawn, Step, Tell, Timestamp, Workflow};
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::any::Any;
 use std::rc::Rc;
 
@@ -162,6 +163,46 @@ pub(super) enum Cue {
     Told(String),
 }
 
+/// What brings a turn about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Why {
+    /// The run begins.
+    Start,
+    /// An effect's outcome.
+    Outcome,
+    /// A timer.
+    Timer,
+    /// A person.
+    Command,
+    /// Somebody outside, unasked; an outcome that is heard again among them.
+    Fact,
+    /// Another run.
+    Told,
+}
+
+impl Cue {
+    const fn why(&self) -> Why {
+        match self {
+            Self::Outcome(..) => Why::Outcome,
+            Self::Elapsed => Why::Timer,
+            Self::Command(_) => Why::Command,
+            Self::Fact(_) | Self::Repeat(_) => Why::Fact,
+            Self::Told(_) => Why::Told,
+        }
+    }
+}
+
+/// An accepted turn as a journal has it.
+pub(super) struct Taken {
+    pub(super) why: Why,
+    pub(super) event: String,
+    /// The effect whose outcome it was.
+    pub(super) answers: Option<String>,
+    /// What it found taken.
+    pub(super) conflict: Option<Conflict>,
+    pub(super) at: Timestamp,
+}
+
 /// A turn to take.
 pub(super) struct Prompt {
     pub(super) run: RunId,
@@ -184,6 +225,8 @@ pub(super) struct Outcome {
     pub(super) takes: bool,
     /// The step took a pending effect back, so it may find it claimed.
     pub(super) withdrew: bool,
+    /// For the journal; `None` when it was refused.
+    pub(super) taken: Option<Taken>,
 }
 
 /// A workflow at the table, types erased.
@@ -196,6 +239,8 @@ pub(super) trait Seat<World> {
     fn describe(&self, live: &Live, now: Timestamp) -> String;
     /// The name of the run's state variant.
     fn situation(&self, live: &Live) -> String;
+    /// Its input and its state, as they are stored.
+    fn written(&self, live: &Live) -> (String, String);
 }
 
 impl<W: Workflow, World> Seat<World> for Player<W, World> {
@@ -210,7 +255,10 @@ impl<W: Workflow, World> Seat<World> for Player<W, World> {
         self.fold_in(world, &Turn { run, input, before, event, answers, instead, step: &step, after, at });
         let line = Line::accepted("start".to_owned(), &step, at);
         let live = Live::of(seat, bench, Rc::default());
-        Outcome { live, line, refusal: None, spawns: step.spawns, tells: step.tells, takes: false, withdrew: false }
+        let (event, answers, conflict) = ("\"start\"".to_owned(), None, None);
+        let taken = Some(Taken { why: Why::Start, event, answers, conflict, at });
+        let (spawns, tells) = (step.spawns, step.tells);
+        Outcome { live, line, refusal: None, spawns, tells, takes: false, withdrew: false, taken }
     }
 
     fn cues(&self, live: &Live, (run, now): (RunId, Timestamp), world: &World) -> Result<Vec<Cue>, String> {
@@ -259,9 +307,18 @@ impl<W: Workflow, World> Seat<World> for Player<W, World> {
                 let line = Line::refused(label, &refusal);
                 let live = Live::of(live.seat, bench, heard);
                 let (spawns, tells) = (vec![], vec![]);
-                Outcome { live, line, refusal: Some(refusal), spawns, tells, takes: false, withdrew: false }
+                let (takes, withdrew, taken) = (false, false, None);
+                Outcome { live, line, refusal: Some(refusal), spawns, tells, takes, withdrew, taken }
             }
             Ok((instead, step)) => {
+                let (conflict, instead) = instead.unzip();
+                let taken = Some(Taken {
+                    why: prompt.cue.why(),
+                    event: encode(&event),
+                    answers: answers.as_ref().map(encode),
+                    conflict,
+                    at: prompt.at,
+                });
                 let (run, input, before, event) = (prompt.run, &*bench.input, Some(&before), Some(&event));
                 let (answers, instead, after, at) = (answers.as_ref(), instead.as_ref(), &bench.state, prompt.at);
                 self.fold_in(world, &Turn { run, input, before, event, answers, instead, step: &step, after, at });
@@ -269,7 +326,8 @@ impl<W: Workflow, World> Seat<World> for Player<W, World> {
                 let takes = step.takes.is_some() && !prompt.taken;
                 let withdrew = bench.pending.len() < pending + step.effects.len();
                 let live = Live::of(live.seat, bench, heard);
-                Outcome { live, line, refusal: None, spawns: step.spawns, tells: step.tells, takes, withdrew }
+                let (spawns, tells) = (step.spawns, step.tells);
+                Outcome { live, line, refusal: None, spawns, tells, takes, withdrew, taken }
             }
         }
     }
@@ -285,14 +343,22 @@ impl<W: Workflow, World> Seat<World> for Player<W, World> {
     fn situation(&self, live: &Live) -> String {
         words::name(&live.of_this::<W>().state)
     }
+
+    fn written(&self, live: &Live) -> (String, String) {
+        let bench = live.of_this::<W>();
+        (encode(&*bench.input), encode(&bench.state))
+    }
 }
+
+/// What was in the way of a fact, and what it became.
+type Contested<W> = Option<(Conflict, <W as Workflow>::Event)>;
 
 /// Asks `on`; where what the step takes is taken, a person hears it and a fact is given to `on` again as `contested`.
 fn decide<W: Workflow>(
     bench: &mut Bench<W>,
     event: &W::Event,
     prompt: &Prompt,
-) -> Result<(Option<W::Event>, Step<W>), Refusal> {
+) -> Result<(Contested<W>, Step<W>), Refusal> {
     if !prompt.taken {
         let step = bench.turn(event.clone(), prompt.at, !prompt.claimed)?;
         return Ok((None, step));
@@ -305,7 +371,7 @@ fn decide<W: Workflow>(
     }
     let instead = W::contested(event.clone(), &conflict).ok_or_else(taken)?;
     let step = bench.turn(instead.clone(), prompt.at, !prompt.claimed)?;
-    Ok((Some(instead), step))
+    Ok((Some((conflict, instead)), step))
 }
 
 fn label<E: serde::Serialize>(event: &E, prompt: &Prompt) -> String {

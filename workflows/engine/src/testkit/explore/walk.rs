@@ -2,7 +2,7 @@
 
 use super::super::words::{self, Line};
 use super::check::Explored;
-use super::player::{Cue, Live, Outcome, Prompt, Seat};
+use super::player::{Cue, Live, Outcome, Prompt, Seat, Taken};
 use super::{Bounds, Network};
 use crate::step::encode;
 use crate::{Refusal, RunId, Spawn, Tell, Timestamp};
@@ -37,6 +37,8 @@ pub(super) struct Node<World> {
     repeats: u8,
     pub(super) from: Option<usize>,
     pub(super) line: Line,
+    /// The turn that led here, and whose it was.
+    pub(super) taken: Option<(RunId, Rc<Taken>)>,
 }
 
 impl<World: Serialize> Node<World> {
@@ -82,6 +84,15 @@ impl Kind {
     pub(super) const fn by_itself(self) -> bool {
         !matches!(self, Self::Fact | Self::Command)
     }
+}
+
+/// A way from one node to another.
+pub(super) struct Edge {
+    pub(super) from: usize,
+    pub(super) to: usize,
+    pub(super) kind: Kind,
+    /// The turn that was taken on it.
+    pub(super) taken: Option<(RunId, Rc<Taken>)>,
 }
 
 /// A fact that a run did not take.
@@ -147,7 +158,7 @@ pub(super) fn walk<World: Clone + Serialize + 'static>(network: Network<World>) 
     let sent = starts.into_iter().map(|spawn| Rc::new(Sent::Spawn(spawn))).collect();
     let line = Line { who: String::new(), event: String::new(), to: String::new(), with: String::new() };
     let (runs, world, repeats) = (BTreeMap::new(), Rc::new(world), bounds.repeats);
-    let root = Node { runs, sent, world, now, repeats, from: None, line };
+    let root = Node { runs, sent, world, now, repeats, from: None, line, taken: None };
     let walk = Walk { seats, first, bounds, names };
 
     let mut seen = HashMap::from([(root.key(), 0)]);
@@ -172,11 +183,12 @@ pub(super) fn walk<World: Clone + Serialize + 'static>(network: Network<World>) 
                 explored.refused.push(Refused { at: here, kind, line, what });
             }
             let count = explored.nodes.len();
+            let taken = landing.node.taken.clone();
             let there = *seen.entry(landing.node.key()).or_insert(count);
             if there == count {
                 explored.nodes.push(landing.node);
             }
-            explored.edges.push((here, there, next.kind()));
+            explored.edges.push(Edge { from: here, to: there, kind: next.kind(), taken });
         }
         assert!(
             explored.nodes.len() <= walk.bounds.nodes,
@@ -231,7 +243,7 @@ impl<World: Clone + Serialize + 'static> Walk<World> {
     fn play(&self, node: &Node<World>, here: usize, next: &Move) -> Landing<World> {
         let (runs, sent, line) = (node.runs.clone(), node.sent.clone(), node.line.clone());
         let (world, now, repeats) = (Rc::clone(&node.world), node.now, node.repeats);
-        let mut to = Node { runs, sent, world, now, repeats, from: Some(here), line };
+        let mut to = Node { runs, sent, world, now, repeats, from: Some(here), line, taken: None };
         match next {
             Move::Pause(instant) => {
                 to.now = *instant;
@@ -310,6 +322,7 @@ impl<World: Clone + Serialize + 'static> Walk<World> {
         let tells = outcome.tells.into_iter().map(Sent::Tell);
         to.sent.extend(spawns.chain(tells).filter(played).map(Rc::new));
         to.runs.insert(run, outcome.live);
+        to.taken = outcome.taken.map(|taken| (run, Rc::new(taken)));
         to.line = Line { who: self.who(to, run, workflow), ..outcome.line };
     }
 
