@@ -16,6 +16,7 @@ mod promises;
 mod relay;
 mod retries;
 mod schedules;
+mod silent_wires;
 pub(crate) mod storm;
 mod switchboard;
 mod toy;

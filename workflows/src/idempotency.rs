@@ -84,7 +84,8 @@ impl Once {
         W: for<'a> FnOnce(&'a App, &'a Tx) -> BoxFuture<'a, Result<Answer, Error>> + Send + 'static,
     {
         let app = app.clone();
-        detached(async move {
+        let silence = app.engine.silence();
+        let unit = async move {
             let tx = app.engine.begin().await?;
             let claimed = match claim(&*tx, &self).await? {
                 Claim::Seen(answer) => return Ok(answer),
@@ -94,8 +95,8 @@ impl Once {
             claimed.keep(&*tx, &answer).await?;
             tx.commit().await?;
             Ok(answer)
-        })
-        .await
+        };
+        detached(engine::in_time(silence, unit)).await
     }
 }
 

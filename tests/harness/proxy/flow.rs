@@ -42,17 +42,17 @@ pub(super) async fn serve(listener: std::net::TcpListener, to: u16, desk: Arc<De
             Err(error) => return error,
         };
         let [connections, resets, _] = &desk.seen;
-        connections.fetch_add(1, Relaxed);
+        let number = connections.fetch_add(1, Relaxed) + 1;
         if desk.rules.borrow().refuses {
             resets.fetch_add(1, Relaxed);
             let _ = client.set_zero_linger();
             continue;
         }
-        tokio::spawn(connection(client, to, Arc::clone(&desk)));
+        tokio::spawn(connection(client, (number, to), Arc::clone(&desk)));
     }
 }
 
-async fn connection(mut client: TcpStream, to: u16, desk: Arc<Desk>) {
+async fn connection(mut client: TcpStream, (number, to): (u64, u16), desk: Arc<Desk>) {
     let mut rules = desk.rules.subscribe();
     let age = rules.borrow().age;
     let Ok(mut server) = TcpStream::connect((Ipv4Addr::LOCALHOST, to)).await else {
@@ -64,8 +64,8 @@ async fn connection(mut client: TcpStream, to: u16, desk: Arc<Desk>) {
     let answer_is_lost = AtomicBool::new(false);
     let ended = {
         let ((from_client, to_client), (from_server, to_server)) = (client.split(), server.split());
-        let up = Pump { way: Way::Up, desk: &desk, answer_is_lost: &answer_is_lost };
-        let down = Pump { way: Way::Down, desk: &desk, answer_is_lost: &answer_is_lost };
+        let up = Pump { way: Way::Up, number, desk: &desk, answer_is_lost: &answer_is_lost };
+        let down = Pump { way: Way::Down, number, desk: &desk, answer_is_lost: &answer_is_lost };
         // A side that has said all is no reason to break the other off; a side that broke is.
         let both = async { tokio::try_join!(up.run(from_client, to_server), down.run(from_server, to_client)) };
         tokio::select! {
@@ -84,6 +84,8 @@ async fn connection(mut client: TcpStream, to: u16, desk: Arc<Desk>) {
 #[derive(Clone, Copy)]
 struct Pump<'a> {
     way: Way,
+    /// Which connection, counted from 1.
+    number: u64,
     desk: &'a Desk,
     /// A commit has gone up whose answer shall not come down.
     answer_is_lost: &'a AtomicBool,
@@ -107,8 +109,9 @@ impl Pump<'_> {
             }
             let bytes = &buffer[..many];
             match self.way {
-                Way::Up => self.heed_commits(bytes)?,
-                Way::Down if self.answer_is_lost.load(Relaxed) => return Err(self.lost()),
+                Way::Up if self.heed_commits(bytes) => return Err(self.lost().await),
+                Way::Down if self.answer_is_lost.load(Relaxed) => return Err(self.lost().await),
+                Way::Up => {}
                 Way::Down => {}
             }
             send.send((Instant::now(), bytes.to_vec())).await.map_err(|_| Reset)?;
@@ -116,22 +119,27 @@ impl Pump<'_> {
     }
 
     /// A commit is a message of its own, sent when the client knows the answer to everything before it.
-    fn heed_commits(self, bytes: &[u8]) -> Result<(), Reset> {
+    ///
+    /// True when this is one that shall not arrive.
+    fn heed_commits(self, bytes: &[u8]) -> bool {
         if !bytes.windows(COMMIT.len()).any(|window| window == COMMIT) {
-            return Ok(());
+            return false;
         }
         let one_less = |left: usize| left.checked_sub(1);
         if self.desk.questions.fetch_update(Relaxed, Relaxed, one_less).is_ok() {
-            return Err(self.lost());
+            return true;
         }
         if self.desk.answers.fetch_update(Relaxed, Relaxed, one_less).is_ok() {
             self.answer_is_lost.store(true, Relaxed);
         }
-        Ok(())
+        false
     }
 
-    fn lost(self) -> Reset {
+    async fn lost(self) -> Reset {
         self.desk.seen[2].fetch_add(1, Relaxed);
+        if self.desk.silently.load(Relaxed) {
+            std::future::pending::<()>().await;
+        }
         Reset
     }
 
@@ -154,7 +162,7 @@ impl Pump<'_> {
     /// Waits until what came then may arrive; hands back how many bytes a second may follow.
     async fn may_pass(self, rules: &mut watch::Receiver<Rules>, came: Instant) -> u32 {
         loop {
-            let road = rules.borrow_and_update().road(self.way);
+            let road = rules.borrow_and_update().road(self.way, self.number);
             let due = came + road.delay;
             if !road.closed && Instant::now() >= due {
                 return road.bytes_per_second;

@@ -10,7 +10,7 @@ mod flow;
 use std::io;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::thread;
 use std::time::Duration;
 
@@ -54,11 +54,14 @@ struct Rules {
     refuses: bool,
     /// Connections of an earlier age are reset.
     age: u64,
+    /// The first so many connections are black holes.
+    stranded: u64,
 }
 
 impl Rules {
-    fn road(&self, way: Way) -> Road {
+    fn road(&self, way: Way, number: u64) -> Road {
         match way {
+            _ if number <= self.stranded => Road { closed: true, ..Road::default() },
             Way::Up => self.up,
             Way::Down => self.down,
         }
@@ -70,6 +73,8 @@ struct Desk {
     rules: watch::Sender<Rules>,
     questions: AtomicUsize,
     answers: AtomicUsize,
+    /// A connection that loses a commit stays, and is silent.
+    silently: AtomicBool,
     /// Bytes each way until whoever carries the next one is cut off; negative when nobody waits for that.
     until_cut: [AtomicI64; 2],
     seen: [AtomicU64; 3],
@@ -104,6 +109,7 @@ impl Proxy {
             rules: watch::Sender::new(Rules::default()),
             questions: AtomicUsize::new(0),
             answers: AtomicUsize::new(0),
+            silently: AtomicBool::new(false),
             until_cut: [AtomicI64::new(-1), AtomicI64::new(-1)],
             seen: Default::default(),
         });
@@ -156,6 +162,12 @@ impl Proxy {
         self.road(Way::Down, road);
     }
 
+    /// Nothing arrives any more at either end of those connections that there are, and nobody is told; who comes from now on is served.
+    pub fn strand(&self) {
+        let so_far = self.seen().connections;
+        self.desk.rules.send_modify(|rules| rules.stranded = so_far);
+    }
+
     /// Whoever comes from now on is sent away; those who are here stay.
     pub fn refuse(&self) {
         self.desk.rules.send_modify(|rules| rules.refuses = true);
@@ -171,6 +183,12 @@ impl Proxy {
         self.desk.until_cut[way as usize].store(bytes.into(), Relaxed);
     }
 
+    /// As [`lose_commits`](Self::lose_commits), but that the connections stay: nothing passes there any more, and nobody is told.
+    pub fn hush_commits(&self, lost: Lost, many: usize) {
+        self.desk.silently.store(true, Relaxed);
+        self.lose_commits(lost, many);
+    }
+
     /// Loses this half of the next so many commits, and their connections with it.
     pub fn lose_commits(&self, lost: Lost, many: usize) {
         match lost {
@@ -183,6 +201,7 @@ impl Proxy {
     pub fn heal(&self) {
         self.desk.questions.store(0, Relaxed);
         self.desk.answers.store(0, Relaxed);
+        self.desk.silently.store(false, Relaxed);
         self.desk.until_cut.iter().for_each(|left| left.store(-1, Relaxed));
         self.desk.rules.send_modify(|rules| *rules = Rules { age: rules.age, ..Rules::default() });
     }

@@ -4,7 +4,7 @@
 //! in a transaction that holds what the limit counts with.
 
 use crate::brake::{Allowance, Bucket, Known};
-use crate::databases::begin;
+use crate::databases::{begin, in_time};
 use crate::engine::{Core, Engine, detached};
 use crate::hands::{Hands, Room};
 use crate::storage::{self, Claim, ClaimedRow, Order, Take, brakes};
@@ -62,12 +62,14 @@ impl Engine {
         if places.0.is_empty() {
             return Ok(Claimed { count: 0, more: core.hands.queues().map(|(queue, _)| queue).collect() });
         }
-        detached(async move {
+        let silence = core.silence;
+        // What a claim has leased whose answer was lost comes back by the sweep.
+        let claim = async move {
             faults::point("before_claim");
             core.look_at_brakes().await?;
             core.claim_into(places).await
-        })
-        .await
+        };
+        detached(in_time(silence, claim)).await
     }
 }
 

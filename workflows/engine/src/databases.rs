@@ -4,6 +4,7 @@ use sea_orm::{ConnectOptions, Database, DatabaseConnection, DatabaseTransaction,
 use sea_orm::{SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection, Executor, SqliteConnection};
+use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 
@@ -35,6 +36,33 @@ const FOR_SETS: [(&str, &str); 4] = [
     ("idle_in_transaction_session_timeout", "15s"),
 ];
 
+/// How long a connection that comes back may take to say that it has rolled back.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// How long a unit may take on PostgreSQL before its connection is taken for dead.
+///
+/// A wire may stay half-open: nothing arrives, and nobody is told. Keepalives and `TCP_USER_TIMEOUT` would not do: sqlx gives no hand
+/// on its sockets, and both speak of the wire only. A pooler, a proxy or a stopped server that acknowledges bytes and never answers is
+/// alive to them. How long the whole takes is what its caller waits for, so that is what is measured.
+///
+/// It is more than PostgreSQL waits for a transaction that has fallen silent ([`FOR_SETS`]): whoever tries again finds nothing locked by
+/// a question that never arrived.
+const SILENCE: Duration = Duration::from_secs(20);
+
+/// Gives a unit so long. Then it is dropped with its connection, which its pool throws away, and its outcome is open: as when the wire
+/// is cut.
+///
+/// # Errors
+/// What the unit says, or that the connection is lost.
+pub async fn in_time<T, E: From<DbErr>>(
+    limit: Option<Duration>,
+    unit: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let Some(limit) = limit else { return unit.await };
+    let silent = |_| Err(DbErr::Conn(RuntimeErr::Internal("the database does not answer".to_owned())).into());
+    tokio::time::timeout(limit, unit).await.unwrap_or_else(silent)
+}
+
 /// The connections of one process.
 #[derive(Clone, Debug)]
 pub struct Databases {
@@ -61,7 +89,7 @@ impl Databases {
     /// Connects to PostgreSQL.
     ///
     /// Whatever a dropped future leaves behind, a connection comes back to its pool outside any transaction: `after_release` rolls
-    /// back. (sqlx 0.9.0 can return a connection with an open transaction when a future is dropped during `BEGIN`, upstream issue
+    /// back, and one that does not answer to that is closed. (sqlx 0.9.0 can return a connection with an open transaction when a future is dropped during `BEGIN`, upstream issue
     /// transact-rs/sqlx#4385; the next borrower's acknowledged write would be lost with it.)
     ///
     /// # Errors
@@ -72,7 +100,10 @@ impl Databases {
             options.map_sqlx_postgres_pool_opts(|pool| {
                 pool.after_release(|connection, _| {
                     Box::pin(async move {
-                        connection.execute("ROLLBACK").await?;
+                        let rolled_back = tokio::time::timeout(GOODBYE, connection.execute("ROLLBACK")).await;
+                        let silent =
+                            |_| sqlx::Error::Protocol("a connection that came back does not answer".to_owned());
+                        rolled_back.map_err(silent)??;
                         Ok(true)
                     })
                 })
@@ -146,6 +177,12 @@ impl Databases {
             DbBackend::Sqlite => vec![view("write", &self.write), view("read", &self.read)],
             _ => vec![view("write", &self.write), view("writer", &self.writer), view("read", &self.read)],
         }
+    }
+
+    /// How long a unit may go without an answer; as long as it takes where no wire lies between.
+    #[must_use]
+    pub fn silence(&self) -> Option<Duration> {
+        (self.backend() != DbBackend::Sqlite).then_some(SILENCE)
     }
 
     /// Which database this is.

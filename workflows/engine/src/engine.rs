@@ -42,6 +42,8 @@ pub struct Settings {
     pub observer: Arc<dyn Observe>,
     /// Where this process mirrors the business clock.
     pub clock: Mirror,
+    /// How long a commit may go without an answer before its connection is taken for dead; `None` leaves that to the engine.
+    pub silence: Option<Duration>,
 }
 
 impl Settings {
@@ -59,6 +61,7 @@ impl Settings {
             look: Duration::from_millis(250),
             observer: Arc::new(Unobserved),
             clock: Mirror::default(),
+            silence: None,
         }
     }
 
@@ -87,6 +90,8 @@ pub(crate) struct Core {
     pub(crate) bell: Bell,
     pub(crate) observer: Arc<dyn Observe>,
     pub(crate) clock: Mirror,
+    /// How long a unit may go without an answer of the database.
+    pub(crate) silence: Option<Duration>,
 }
 
 /// The durable runtime of one process. Cheap to clone.
@@ -100,7 +105,9 @@ impl Engine {
     /// Sets the engine up and starts its writer. Must be called within a tokio runtime.
     #[must_use]
     pub fn open(settings: Settings, db: Databases, registry: Registry) -> Self {
-        let Settings { environment, process, role, rooms, group, rescue_after, ring, look, observer, clock } = settings;
+        let Settings { environment, process, role, rooms, group, rescue_after, ring, look, observer, clock, silence } =
+            settings;
+        let silence = db.silence().map(|usual| silence.unwrap_or(usual));
         let core = Arc::new(Core {
             environment,
             role,
@@ -115,6 +122,7 @@ impl Engine {
             bell: Bell::with(ring),
             observer,
             clock,
+            silence,
         });
         let writer = writer(Arc::clone(&core));
         Self { core, writer }
@@ -136,6 +144,12 @@ impl Engine {
     #[must_use]
     pub fn registry(&self) -> &Registry {
         &self.core.registry
+    }
+
+    /// How long a write unit may go without an answer of the database: see [`in_time`](crate::in_time).
+    #[must_use]
+    pub fn silence(&self) -> Option<Duration> {
+        self.core.silence
     }
 
     /// Begins a write unit. Call it within [`detached`].

@@ -2,9 +2,12 @@
 //!
 //! While one commit syncs, the next group gathers by itself; after waking the writer yields until nothing new comes ("boarding"),
 //! which catches outcomes that finish together. Callers only await an answer: whoever hangs up leaves no open transaction.
+//!
+//! A group that gets no answer from the database is not waited for without end: its connection is thrown away, and whether it was
+//! committed is found out by its keys, as after a wire that was cut.
 
 use crate::apply::{Failure, apply};
-use crate::databases::{Trouble, begin, trouble};
+use crate::databases::{Trouble, begin, in_time, trouble};
 use crate::engine::Core;
 use crate::event::{Input, Verdict};
 use crate::tx::{TurnError, Tx};
@@ -20,6 +23,9 @@ use tokio::sync::{mpsc, oneshot};
 const BOARDING_YIELDS: u32 = 3;
 /// Inputs that may wait before callers wait too.
 const BACKLOG: usize = 4096;
+
+/// The longest that is waited for the answer to a commit before it is tried again.
+const LONGEST_SILENCE: Duration = Duration::from_secs(300);
 
 struct Item {
     input: Input,
@@ -73,9 +79,10 @@ async fn board(receive: &mut mpsc::Receiver<Item>, group: &mut Vec<Item>, most: 
 fn commit(core: &Arc<Core>, mut group: Vec<Item>, mut again: bool) -> BoxFuture<'_, ()> {
     async move {
         let mut pause = Duration::from_millis(20);
+        let mut silence = core.silence;
         while !group.is_empty() {
             let inputs: Vec<Input> = group.iter().map(|item| item.input.clone()).collect();
-            let failure = match attempt(core, &inputs, again).await {
+            let failure = match in_time(silence, attempt(core, &inputs, again)).await {
                 Ok(verdicts) => return answer(group, verdicts),
                 Err(failure) => failure,
             };
@@ -85,6 +92,8 @@ fn commit(core: &Arc<Core>, mut group: Vec<Item>, mut again: bool) -> BoxFuture<
                     group = rest;
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(2));
+                    // A server may be slow rather than gone: one day it is waited for long enough.
+                    silence = silence.map(|silence| (silence * 2).min(LONGEST_SILENCE));
                 }
             }
         }
