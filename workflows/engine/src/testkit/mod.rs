@@ -25,6 +25,7 @@
 //! plain strings for any snapshot tool, and are stable: keys are sorted, long ids are cut to `bkg_…cdef`, amounts read `41200 EUR`
 //! (minor units). The checks panic, with a transcript, because a test is where they run.
 
+mod alone;
 mod bench;
 mod explore;
 mod golden;
@@ -38,6 +39,7 @@ mod words;
 #[cfg(test)]
 mod toy;
 
+pub use alone::{Alone, Cues, Written};
 pub use explore::{Explored, Moment, Network, Player, Scene, Solo, Turn, Why, explore};
 #[cfg(test)]
 use golden::WrittenFiles;
