@@ -1,4 +1,4 @@
-//! Every persisted shape that is no workflow's own value: movements in facts, saved requests, promises in quotes. The workflows' own
+//! Every persisted shape that is no workflow's own value: movements in facts, saved requests, promises in quotes, columns of JSON. The workflows' own
 //! are held by a test of each; that none is forgotten is held here.
 
 use std::collections::BTreeSet;
@@ -9,6 +9,7 @@ use domain::ledger::{Kind, Parties, Transaction};
 use engine::Workflow;
 use engine::testkit::{golden_values, variants_of};
 use integrations::payments::{AuthorizeRequest, PayoutRequest};
+use store::images::Variant;
 
 use crate::payment::{Effect, Payment};
 use crate::payout::{self, Payout};
@@ -59,6 +60,22 @@ fn every_request_that_was_ever_saved_can_be_repeated() {
 fn every_promise_that_was_ever_made_can_be_kept() {
     let promise = |instant_book| Promise { offer: request().offer, instant_book };
     golden_values(&[promise(false), promise(true)], "golden/quotes");
+}
+
+/// What rows keep as JSON and is no process's own.
+#[test]
+fn every_column_that_ever_held_json_can_be_read() {
+    golden_values(&[request().offer.guests], "golden/columns/guests");
+    let variant = Variant {
+        name: "320.webp".to_owned(),
+        key: "images/img_1/320.webp".to_owned(),
+        content_type: "image/webp".to_owned(),
+        width: 320,
+        height: 240,
+        bytes: 8_192,
+    };
+    golden_values(&[vec![variant]], "golden/columns/variants");
+    golden_values(&[vec![("location".to_owned(), "/bookings/bkg_1".to_owned())]], "golden/columns/headers");
 }
 
 #[test]
