@@ -118,7 +118,7 @@ fn line(view: &ScheduleView) -> String {
     let ScheduleView { name, cron, zone, last, next, paused, failing, .. } = view;
     let at = |instant: Option<chrono::DateTime<chrono::Utc>>| instant.map_or("-".to_owned(), spelled);
     let mut out = format!(
-        "{name:<16} {cron:<18} {zone:<14} last {}  next {}",
+        "{name:<26} {cron:<18} {zone:<14} last {}  next {}",
         at(last.as_ref().map(|tick| tick.instant)),
         at(*next)
     );

@@ -135,6 +135,21 @@ async fn what_an_operator_reads_of_runs_and_queues() -> Result<()> {
     insta::assert_snapshot!("workflow_reproject", redacted(&there.says("workflow reproject booking").await?));
     let replay = there.says("workflow replay").await?;
     assert!(replay.contains("0 broken") && !replay.starts_with("0 runs"), "{replay}");
+    let cancel = format!("workflow cancel {}", there.booking);
+    for (name, words) in [
+        ("workflow_replay", "workflow replay"),
+        ("workflow_retry", "workflow retry --all"),
+        ("workflow_cancel", &cancel),
+        ("workflow_pause", "workflow pause booking --why x"),
+        ("queue_depth", "queue depth mail"),
+        ("queue_pause", "queue pause mail --why x"),
+        ("schedule_list", "schedule list"),
+        ("schedule_run", "schedule run payouts"),
+    ] {
+        // What happens every few minutes may have happened by now.
+        let said = redacted(&there.says(words).await?).replace("last [instant]", "last -");
+        insta::assert_snapshot!(name, said);
+    }
 
     // As it stood between its first two turns.
     let begun =
