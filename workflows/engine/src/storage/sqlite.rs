@@ -113,7 +113,7 @@ fn taking(claim: &Claim) -> String {
 }
 
 /// Takes due work of lanes, from every lane as much as it has room for. `l` goes from lane to lane by the index, and `until` bounds what
-/// is read of a long one.
+/// is read of a long one: it counts only what this claim may take, or a paused workflow's work would hide what stands behind it.
 const LANES: &str = r"
 l(queue, lane, n) as (
   select q.queue, (select min(w.lane) from workflow_work w where w.queue = q.queue and w.lane > $5), 1 from q
@@ -125,8 +125,9 @@ busy as materialized (
     (select count(*) from workflow_work b where b.queue = l.queue and b.lane = l.lane and b.not_before = $4) as leased,
     coalesce(
       (select b.not_before from workflow_work b
+       cross join k on k.workflow = b.workflow cross join workflow_run r on r.id = b.run and r.shape <= k.shape
        where b.queue = l.queue and b.lane = l.lane and b.not_before <= c.real + c.offset_us
-       order by b.not_before limit 1 offset ($1 ->> '$[0][2]')),
+       order by b.not_before limit 1 offset ($1 ->> '$[0][2]') - 1),
       c.real + c.offset_us) as until
   from c, l where l.lane is not null),
 taken as (
@@ -135,7 +136,7 @@ taken as (
       row_number() over (partition by b.lane order by w.not_before) as nth
     from busy b join workflow_work w on w.queue = b.queue and w.lane = b.lane and w.not_before <= b.until
     join k on k.workflow = w.workflow join workflow_run r on r.id = w.run and r.shape <= k.shape)
-  where leased + nth <= most order by priority, not_before limit ($1 ->> '$[0][2]'))";
+  where leased + nth <= most and nth <= ($1 ->> '$[0][2]') order by priority, not_before limit ($1 ->> '$[0][2]'))";
 
 fn id(run: RunId) -> String {
     run.uuid().simple().to_string()
