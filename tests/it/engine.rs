@@ -3,6 +3,7 @@
 mod archive;
 mod bad_days;
 mod brakes;
+mod conformance;
 mod crowds;
 mod evolution;
 mod fences;

@@ -209,7 +209,7 @@ fn narrow<N: TryFrom<i64>>(wide: i64) -> Result<N, DbErr> {
     N::try_from(wide).map_err(|_| DbErr::Type(format!("{wide} does not fit its column")))
 }
 
-fn run_row(row: &QueryResult) -> Result<RunRow, DbErr> {
+pub(crate) fn run_row(row: &QueryResult) -> Result<RunRow, DbErr> {
     let parent: Option<Uuid> = row.try_get_by_index(12)?;
     Ok(RunRow {
         id: RunId::from_uuid(row.try_get_by_index(1)?),

@@ -1,6 +1,6 @@
 //! The storage of the simulation: the rows and promises of the SQL one, in memory.
 //!
-//! What it shares with `engine::storage` is the vocabulary ([`Ask`], [`Loaded`], [`Batch`], [`Claim`], [`ClaimedRow`]); what it has to
+//! What it shares with `engine::storage` is the vocabulary ([`Ask`], [`Loaded`], [`Batch`]); what it has to
 //! repeat is what the databases promise: a transaction holds its runs and work rows from load to commit, a commit is all or nothing,
 //! unique keys hold at commit, a claim passes over locked rows, a look taken before waiting for a lock does not see what came between.
 
@@ -8,10 +8,11 @@ use super::market::State;
 use crate::event::Fence;
 use crate::faults::planted;
 use crate::registry::RawChanged;
+use crate::storage::brakes::BrakeRow;
 use crate::storage::schema::{LEASED, PARKED, kind};
-use crate::storage::{Ask, Batch, Claim, ClaimedRow, FenceRow, Loaded, instant};
+use crate::storage::{Ask, Batch, FenceRow, Loaded, instant};
 use crate::turn::{DueTimer, JournalRow, NewWork, RunRow};
-use crate::{Conflict, Posted, RunId, Scope, WorkId};
+use crate::{Conflict, Posted, RunId, Scope, Target, WorkId};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
@@ -21,15 +22,15 @@ const IDLE_LIMIT: i64 = 15_000_000;
 /// A row of `workflow_work`.
 #[derive(Clone, Debug)]
 pub(super) struct WorkRow {
-    new: NewWork,
+    pub(super) new: NewWork,
     pub(super) not_before: i64,
     pub(super) attempt: i32,
-    failures: i32,
+    pub(super) failures: i32,
     pub(super) holder: Option<Uuid>,
-    first_claimed_at: Option<i64>,
-    outcome: Option<String>,
-    error_class: Option<String>,
-    last_error: Option<String>,
+    pub(super) first_claimed_at: Option<i64>,
+    pub(super) outcome: Option<String>,
+    pub(super) error_class: Option<String>,
+    pub(super) last_error: Option<String>,
 }
 
 /// A transaction between load and commit.
@@ -68,8 +69,9 @@ pub(super) struct Memory {
     pub(super) facts: Vec<Posted>,
     /// Work that was taken back before anybody had claimed it.
     pub(super) withdrawn: BTreeSet<WorkId>,
+    pub(super) brakes: BTreeMap<Target, BrakeRow>,
+    pub(super) due: BTreeSet<(i64, WorkId)>,
     names: HashSet<(String, String)>,
-    due: BTreeSet<(i64, WorkId)>,
     pitches: BTreeMap<u32, RunId>,
     beats: BTreeMap<Uuid, i64>,
     open: Vec<Open>,
@@ -241,73 +243,8 @@ impl Memory {
         gone
     }
 
-    /// Whether a claim could find anything.
-    pub(super) fn anything_due(&self, now: i64) -> bool {
-        self.due.first().is_some_and(|(at, _)| *at <= now)
-    }
-
-    /// The first half of a claim: what is due, oldest first, as far as there is room, passing over locked rows.
-    pub(super) fn choose(&self, claim: &Claim, now: i64) -> Vec<WorkId> {
-        let blind = planted("no_skip_locked");
-        let mut rooms: Vec<(&str, i32)> = claim.takes.iter().map(|take| (take.queue, take.room)).collect();
-        let mut chosen = vec![];
-        for (_, work) in self.due.iter().take_while(|(at, _)| *at <= now) {
-            let row = &self.work[work];
-            let known = self.runs.get(&work.run).is_some_and(|run| {
-                claim
-                    .workflows
-                    .iter()
-                    .zip(&claim.shapes)
-                    .any(|(name, shape)| *name == run.workflow && run.shape <= *shape)
-            });
-            let room = rooms.iter_mut().find(|(queue, room)| *queue == row.new.queue && *room > 0);
-            let locked = self.open.iter().any(|open| open.work.contains(work));
-            if let Some((_, room)) = room
-                && known
-                && (blind || !locked)
-            {
-                *room -= 1;
-                chosen.push(*work);
-            }
-        }
-        chosen
-    }
-
-    /// The second half: takes what was chosen. Nothing comes between the halves while rows are locked by choosing them.
-    pub(super) fn take(&mut self, chosen: &[WorkId], holder: Uuid, now: i64) -> Vec<ClaimedRow> {
-        chosen.iter().filter_map(|work| self.take_one(*work, holder, now)).collect()
-    }
-
-    fn take_one(&mut self, work: WorkId, holder: Uuid, now: i64) -> Option<ClaimedRow> {
-        self.stand(work, LEASED);
-        let row = self.work.get_mut(&work)?;
-        row.attempt += 1;
-        row.holder = Some(holder);
-        let first_claimed_at = *row.first_claimed_at.get_or_insert(now);
-        let NewWork { kind, workflow, queue, priority, payload, request, due, trace, .. } = row.new.clone();
-        Some(ClaimedRow {
-            work,
-            kind,
-            workflow,
-            queue: queue.to_owned(),
-            priority: priority.class(),
-            payload,
-            request,
-            outcome: row.outcome.clone(),
-            attempt: row.attempt,
-            failures: row.failures,
-            first_claimed_at,
-            error_class: row.error_class.clone(),
-            trace,
-            input: self.runs.get(&work.run)?.input.clone(),
-            now: instant(now),
-            real: now,
-            due,
-        })
-    }
-
     /// Moves a row in the index of what is due.
-    fn stand(&mut self, work: WorkId, not_before: i64) {
+    pub(super) fn stand(&mut self, work: WorkId, not_before: i64) {
         if let Some(row) = self.work.get_mut(&work) {
             self.due.remove(&(row.not_before, work));
             row.not_before = not_before;
@@ -316,40 +253,67 @@ impl Memory {
     }
 
     /// Gives work back for a later try, or parks it; a lost fence changes nothing.
-    pub(super) fn give_back(&mut self, fence: Fence, not_before: i64, (class, why): (&str, &str)) {
+    pub(super) fn give_back(&mut self, fence: Fence, not_before: i64, (class, why): (&str, &str)) -> bool {
+        self.change(fence, not_before, |row| {
+            row.failures += 1;
+            row.error_class = Some(class.to_owned());
+            row.last_error = Some(why.to_owned());
+        })
+    }
+
+    /// Gives a lease back for later, without a mark.
+    pub(super) fn defer(&mut self, fence: Fence, not_before: i64) -> bool {
+        self.change(fence, not_before, |_| {})
+    }
+
+    /// What this claim says of its work: it is in nobody's hands from now on.
+    fn change(&mut self, fence: Fence, not_before: i64, mark: impl FnOnce(&mut WorkRow)) -> bool {
         if !self.holds(fence) {
-            return;
+            return false;
         }
         self.stand(fence.work, not_before);
         if let Some(row) = self.work.get_mut(&fence.work) {
             row.holder = None;
-            row.failures += 1;
-            row.error_class = Some(class.to_owned());
-            row.last_error = Some(why.to_owned());
+            mark(row);
         }
+        true
     }
 
-    pub(super) fn save_outcome(&mut self, fence: Fence, event: &str) {
-        if self.holds(fence)
-            && let Some(row) = self.work.get_mut(&fence.work)
-        {
-            row.outcome = Some(event.to_owned());
-        }
+    /// Puts work aside; whoever holds it loses it.
+    pub(super) fn park(&mut self, work: WorkId, (class, why): (&str, &str)) -> bool {
+        self.stand(work, PARKED);
+        let Some(row) = self.work.get_mut(&work) else { return false };
+        row.holder = None;
+        row.attempt += 1;
+        row.error_class = Some(class.to_owned());
+        row.last_error = Some(why.to_owned());
+        true
+    }
+
+    pub(super) fn save_outcome(&mut self, fence: Fence, event: &str) -> bool {
+        let row = self.work.get_mut(&fence.work).filter(|row| row.attempt == fence.attempt);
+        row.map(|row| row.outcome = Some(event.to_owned())).is_some()
     }
 
     pub(super) fn beat(&mut self, process: Uuid, now: i64) {
         self.beats.insert(process, now);
     }
 
-    /// Frees the leases of processes whose heartbeat is older than the limit.
+    /// Frees the leases of processes whose heartbeat is older than the limit; rows that a transaction has locked are passed over.
     pub(super) fn rescue(&mut self, now: i64, limit: i64) -> Vec<(Uuid, Fence)> {
         let silent =
             |holder: Uuid| planted("no_lease_check") || self.beats.get(&holder).is_none_or(|beat| *beat <= now - limit);
-        let freed: Vec<_> = self.leases().filter(|(holder, _)| silent(*holder)).collect();
+        let freed: Vec<_> =
+            self.leases().filter(|(holder, fence)| silent(*holder) && !self.is_locked(fence.work)).collect();
         for (_, fence) in &freed {
             self.free(*fence, now);
         }
         freed
+    }
+
+    /// Whether a transaction has this row.
+    pub(super) fn is_locked(&self, work: WorkId) -> bool {
+        self.open.iter().any(|open| open.work.contains(&work))
     }
 
     /// The leases in a process's name.
@@ -361,27 +325,40 @@ impl Memory {
         })
     }
 
+    /// Whether a lease still stands.
+    pub(super) fn leased(&self, fence: Fence) -> bool {
+        self.holds(fence) && self.work.get(&fence.work).is_some_and(|row| row.not_before == LEASED)
+    }
+
     /// Gives a lease back untouched.
-    pub(super) fn free(&mut self, fence: Fence, now: i64) {
-        if self.work.get(&fence.work).is_some_and(|row| row.attempt == fence.attempt && row.not_before == LEASED) {
+    pub(super) fn free(&mut self, fence: Fence, now: i64) -> bool {
+        let stands = self.leased(fence);
+        if stands {
             self.stand(fence.work, now);
             if let Some(row) = self.work.get_mut(&fence.work) {
                 row.holder = None;
             }
         }
+        stands
+    }
+
+    /// An operator has parked work tried again.
+    pub(super) fn retry(&mut self, work: WorkId, now: i64) -> bool {
+        let parked = self.work.get(&work).is_some_and(|row| row.not_before == PARKED);
+        if parked {
+            self.stand(work, now);
+            if let Some(row) = self.work.get_mut(&work) {
+                row.failures = 0;
+            }
+        }
+        parked
     }
 
     /// An operator has everything that is parked tried again.
     pub(super) fn retry_parked(&mut self, now: i64) -> usize {
         let parked: Vec<WorkId> =
             self.due.iter().rev().take_while(|(at, _)| *at == PARKED).map(|(_, work)| *work).collect();
-        for work in &parked {
-            self.stand(*work, now);
-            if let Some(row) = self.work.get_mut(work) {
-                row.failures = 0;
-            }
-        }
-        parked.len()
+        parked.into_iter().filter(|work| self.retry(*work, now)).count()
     }
 }
 

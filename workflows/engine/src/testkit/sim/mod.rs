@@ -6,7 +6,8 @@
 //!
 //! What is the product's own: every turn (`Desk::decide`), what a lease asks for and what a try leads to (`attempt`), the hands,
 //! what a failed commit means for an input (`Failure::alone`), the workflow rules, the chain and the replay. What stands in: the
-//! storage (`memory`), the scheduling of tasks and groups (`process`, `writing`) and time.
+//! storage (`memory`, `claims`), the scheduling of tasks and groups (`process`, `writing`) and time. That the storage is like the
+//! databases is proven act by act, against both of them: [`conform()`].
 //!
 //! # What must hold
 //!
@@ -26,7 +27,9 @@
 //! The same seed gives the same world, and the same hash of its log. `INNKEEPER_FAULTS` and
 //! [`with_planted`](crate::faults::with_planted) plant the bugs that the simulation must see.
 
+mod claims;
 mod clients;
+mod conform;
 mod dice;
 mod judge;
 mod log;
@@ -38,6 +41,7 @@ mod process;
 mod world;
 mod writing;
 
+pub use conform::{Conformed, conform};
 pub use mischief::{KINDS, Mischief};
 
 use std::fmt;

@@ -252,7 +252,7 @@ impl World {
         let row = &self.processes[process].tasks[&task].lease.row;
         let fence = Fence { work: row.work, attempt: row.attempt };
         let age = Duration::from_micros(u64::try_from(self.now - row.real).unwrap_or_default());
-        if must_be_confirmed(age) && !self.memory.holds(fence) {
+        if must_be_confirmed(age) && !self.memory.leased(fence) {
             return drop(self.processes[process].tasks.remove(&task));
         }
         self.log.note(self.now, process, Deed::Called(row.work, row.attempt));
