@@ -7,6 +7,7 @@ use harness::{TestDatabase, on_both};
 use std::time::Duration;
 
 on_both!(
+    a_queue_is_never_wider_than_its_room,
     a_lane_is_never_wider_than_it_says,
     a_full_lane_is_in_nobodys_way,
     a_lease_of_a_dead_process_gives_its_place_in_the_lane_back,
@@ -22,6 +23,22 @@ on_both!(
 
 fn in_lane(line: Line, lane: &str, most: i32) -> Order {
     Order { lane: Some((lane.to_owned(), most)), ..order(line) }
+}
+
+async fn a_queue_is_never_wider_than_its_room(db: TestDatabase) {
+    let world = World::default();
+    let board = Plan { room: 3, ..Plan::default() }.open(&db, &world).await;
+    // The commits that queue the calls lease as many as there is room for, and claims no more than is free.
+    board.order(0..10, &order(Line::Phone)).await;
+    let mut full = 0;
+    while board.answered().await < 10 {
+        board.engine.claim().await.unwrap();
+        let leased: i64 = board.leased("queue").await.iter().map(|(_, leased)| leased).sum();
+        assert!(leased <= 3, "{leased} calls at once");
+        full += i64::from(leased == 3);
+        board.carry_out().await;
+    }
+    assert!(full >= 3, "the room was used in full");
 }
 
 async fn a_lane_is_never_wider_than_it_says(db: TestDatabase) {

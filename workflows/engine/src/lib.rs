@@ -35,6 +35,7 @@
 //! | an answer once obtained is kept | `outcomes::an_answer_whose_turn_fails_is_kept_and_nobody_is_asked_again` |
 //! | exactly one layer retries, under one key and one request | `outcomes::a_definite_failure_is_tried_again_under_the_same_key_and_request` |
 //! | as often as its policy says, as far apart, and as patiently as it was asked | all of `retries` |
+//! | a queue's room in a process is never exceeded | `limits::a_queue_is_never_wider_than_its_room` |
 //! | a lane's limit is never exceeded among attempts with a live lease | `limits::a_lane_is_never_wider_than_it_says` |
 //! | a party is called no faster than its rate by all processes together | `limits::a_rate_holds_for_all_processes_together` |
 //! | a party that fails is left alone, then tried once | `limits::a_party_that_fails_again_and_again_is_left_alone_and_then_tried_once` |
