@@ -10,7 +10,15 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 /// The guards that are taken out, and how many seeds each may hide for.
-const GUARDS: [&str; 5] = ["no_fencing", "no_skip_locked", "no_event_key", "no_lease_check", "new_key_per_attempt"];
+const GUARDS: [&str; 7] = [
+    "no_fencing",
+    "no_skip_locked",
+    "no_event_key",
+    "no_lease_check",
+    "new_key_per_attempt",
+    "no_lane_limit",
+    "no_brakes",
+];
 const PATIENCE: u64 = 50;
 
 fn main() -> ExitCode {

@@ -148,11 +148,10 @@ impl Core {
         };
         let mut rows = vec![];
         if allowed > 0 && known.has_lanes(queue) {
-            // Lanes first, with half of the room: the rest of the queue gets the other half and what the lanes leave.
             storage::lock_lanes(&tx, queue).await?;
             let after = self.lanes_seen(queue);
             let last = storage::last_lane(&tx, queue, &after).await?;
-            let claim = self.asking(vec![self.take(queue, (allowed + 1) / 2, true)], order);
+            let claim = self.asking(vec![self.take(queue, lanes_share(allowed), true)], order);
             rows = storage::claim_lanes(&tx, &claim, &after).await?;
             self.lanes.lock().unwrap_or_else(PoisonError::into_inner).insert(queue, last.unwrap_or_default());
         }
@@ -210,6 +209,11 @@ impl Core {
         }
         Claimed { count, more }
     }
+}
+
+/// How much of a queue's room its lanes are asked for, before the rest of the queue: that gets the other half and what they leave.
+pub(crate) const fn lanes_share(room: i32) -> i32 {
+    (room + 1) / 2
 }
 
 /// How much a party may be called now; its bucket is filled up on the way.

@@ -55,6 +55,11 @@ impl Known {
         !self.queues.contains(queue) && !self.workflows.contains(workflow) && !party.is_some_and(stands)
     }
 
+    /// Whether the database's last change of a brake is known.
+    pub(crate) fn is_current(&self, version: i32) -> bool {
+        self.version == version
+    }
+
     /// Whether a party's circuit is not closed.
     pub(crate) fn is_open(&self, party: &str) -> bool {
         self.parties.get(party).is_some_and(|standing| standing.open)
@@ -92,7 +97,7 @@ impl Brakes {
     /// What is known, if the database's last change of a brake is in it; otherwise the next claim reads first.
     pub(crate) fn current(&self, version: i32) -> Option<Arc<Known>> {
         let known = self.known();
-        if known.version != version {
+        if !known.is_current(version) {
             self.outdated();
             return None;
         }

@@ -2,10 +2,11 @@
 
 use super::memory::{Memory, WorkRow};
 use crate::faults::planted;
+use crate::storage::brakes::{BrakeRow, Read};
 use crate::storage::schema::LEASED;
 use crate::storage::{Claim, ClaimedRow, LANES_AT_ONCE, Take, instant};
 use crate::turn::NewWork;
-use crate::{Target, WorkId};
+use crate::{Paused, Target, WorkId};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
@@ -44,12 +45,13 @@ impl Memory {
 
     /// What is due of the lanes of one queue that have room, beginning after lane `after`. Whoever asks has the queue's lanes locked.
     pub(super) fn choose_in_lanes(&self, claim: &Claim, after: &str, now: i64) -> Vec<WorkId> {
+        let blind = planted("no_lane_limit");
         let mut chosen = vec![];
         for take in claim.takes.iter().filter(|take| self.is_open(take)) {
             let mut due = vec![];
             for lane in self.lanes(take.queue, after) {
                 let ours = |row: &WorkRow| row.new.queue == take.queue && lane_of(row) == Some(lane);
-                let busy = self.work.values().filter(|row| ours(row) && row.not_before == LEASED).count();
+                let busy = if blind { 0 } else { self.busy(take.queue, lane) };
                 let rows = self.due_rows(claim, now).filter(|(_, row)| ours(row)).take(places(take.room));
                 let fits = |(nth, (_, row)): &(usize, (WorkId, &WorkRow))| {
                     row.new.lane.as_ref().is_some_and(|lane| busy + nth < places(lane.most))
@@ -64,6 +66,17 @@ impl Memory {
             chosen.extend(due.into_iter().take(places(take.room)).map(|(.., work)| work));
         }
         chosen
+    }
+
+    /// How many attempts are under way in a lane.
+    pub(super) fn busy(&self, queue: &str, lane: &str) -> usize {
+        let leased = self.leases().map(|(_, fence)| &self.work[&fence.work]);
+        leased.filter(|row| row.new.queue == queue && lane_of(row) == Some(lane)).count()
+    }
+
+    /// Whether a queue has work of lanes.
+    pub(super) fn has_lanes(&self, queue: &str) -> bool {
+        self.work.values().any(|row| row.new.queue == queue && row.new.lane.is_some())
     }
 
     /// The last lane that a claim beginning after lane `after` looks at; `None` when it sees the last one of the queue.
@@ -81,7 +94,7 @@ impl Memory {
         let known = |row: &WorkRow| {
             let shape = self.runs.get(&row.new.work.run).map(|run| run.shape);
             let known = claim.workflows.iter().zip(&claim.shapes);
-            !self.is_paused(&Target::Workflow(row.new.workflow.clone()))
+            (self.brakes.is_empty() || !self.is_paused(&Target::Workflow(row.new.workflow.clone())))
                 && known.into_iter().any(|(name, most)| *name == row.new.workflow && shape.is_some_and(|s| s <= *most))
         };
         let due = self.due.iter().take_while(move |(at, _)| *at <= now);
@@ -90,13 +103,32 @@ impl Memory {
 
     /// Whether nothing holds a queue or its party back.
     fn is_open(&self, take: &Take) -> bool {
+        if self.brakes.is_empty() {
+            return true;
+        }
         let party = Target::Party(take.party.to_owned());
         let circuit = self.brakes.get(&party).is_some_and(|brake| brake.breaker.open_until.is_some());
         !self.is_paused(&Target::Queue(take.queue.to_owned())) && !self.is_paused(&party) && (take.probe || !circuit)
     }
 
-    pub(super) fn is_paused(&self, target: &Target) -> bool {
-        !self.brakes.is_empty() && self.brakes.get(target).is_some_and(|brake| brake.paused.is_some())
+    fn is_paused(&self, target: &Target) -> bool {
+        self.brakes.get(target).is_some_and(|brake| brake.paused.is_some()) && !planted("no_brakes")
+    }
+
+    /// An operator holds something back, or lets it go on; `false` when that changes nothing.
+    pub(super) fn brake(&mut self, target: &Target, paused: Option<Paused>) -> bool {
+        let row = self.brakes.entry(target.clone()).or_insert_with(|| BrakeRow::released(target.clone()));
+        let changes = row.paused.is_some() != paused.is_some();
+        if changes {
+            row.paused = paused;
+            self.changes += 1;
+        }
+        changes
+    }
+
+    /// The brakes as a process reads them.
+    pub(super) fn read_brakes(&self, now: i64) -> Read {
+        Read { version: self.changes, now, rows: self.brakes.values().cloned().collect() }
     }
 
     /// The second half: takes what was chosen. Nothing comes between the halves while rows are locked by choosing them.

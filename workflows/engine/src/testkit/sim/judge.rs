@@ -7,8 +7,8 @@ use crate::event::{EventKey, Fence, Input, What};
 use crate::replay;
 use crate::storage::Batch;
 use crate::storage::schema::kind;
-use crate::turn::{JournalRow, Mark};
-use crate::{Replay, RunId, RunView, Spawn, Tell, Timestamp, WorkId, Workflow};
+use crate::turn::{JournalRow, Mark, NewWork};
+use crate::{Replay, RunId, RunView, Spawn, Target, Tell, Timestamp, WorkId, Workflow};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
@@ -32,6 +32,8 @@ pub(super) struct Oracle {
     pub(super) wrong: Vec<String>,
     /// Leases that were lost by their holder's silence.
     pub(super) lost: HashSet<Fence>,
+    /// What an operator holds back.
+    pub(super) held_back: BTreeSet<Target>,
     beats: HashMap<Uuid, i64>,
     queued: BTreeMap<WorkId, Queued>,
     holders: BTreeMap<u32, RunId>,
@@ -50,6 +52,18 @@ impl Oracle {
             self.wrong.push(format!("the lease of {} is taken from a process that is alive", fence.work));
         }
         self.lost.insert(fence);
+    }
+
+    /// Nothing is begun while an operator holds it back.
+    pub(super) fn may_begin(&mut self, work: &NewWork) {
+        let held = |target: &Target| match target {
+            Target::Queue(name) => name == work.queue,
+            Target::Workflow(name) => *name == work.workflow,
+            Target::Party(_) => false,
+        };
+        if let Some(target) = self.held_back.iter().find(|target| held(target)) {
+            self.wrong.push(format!("{} is begun while {target} is held back", work.work));
+        }
     }
 
     /// A client was told yes.

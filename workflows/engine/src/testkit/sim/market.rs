@@ -1,7 +1,9 @@
 //! The workload: stalls on a market that contend for pitches, pay for them, write letters and greet their neighbours.
 
 use super::party::Party;
-use crate::{Changed, Conflict, Fact, Policy, Project, ProjectError, Refusal, RunId, Step, Timestamp, Tx, Workflow};
+use crate::{
+    Changed, Conflict, Fact, Lane, Policy, Project, ProjectError, Refusal, RunId, Step, Timestamp, Tx, Workflow,
+};
 use chrono::TimeDelta;
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
@@ -215,6 +217,12 @@ impl Workflow for Letter {
 
     fn policy((): &()) -> Policy {
         policy()
+    }
+
+    /// There are few postmen: one in the one street, two in the other.
+    fn lane(parent: &RunId, (): &()) -> Option<Lane> {
+        let odd = parent.uuid().as_u128() % 2 == 1;
+        Some(if odd { Lane::wide("odd", 2) } else { Lane::single("even") })
     }
 }
 

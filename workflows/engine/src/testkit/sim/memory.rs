@@ -70,6 +70,8 @@ pub(super) struct Memory {
     /// Work that was taken back before anybody had claimed it.
     pub(super) withdrawn: BTreeSet<WorkId>,
     pub(super) brakes: BTreeMap<Target, BrakeRow>,
+    /// The number of the last change of a brake.
+    pub(super) changes: i32,
     pub(super) due: BTreeSet<(i64, WorkId)>,
     names: HashSet<(String, String)>,
     pitches: BTreeMap<u32, RunId>,
@@ -91,7 +93,7 @@ impl Memory {
         let mut loaded = Loaded {
             now: instant(now),
             real: now,
-            brakes: 0,
+            brakes: self.changes,
             runs: HashMap::with_capacity(ask.runs.len()),
             timers: HashMap::new(),
             fences: HashMap::with_capacity(ask.fences.len()),

@@ -37,6 +37,8 @@ pub enum Mischief {
     CannotSay,
     /// The party cannot be asked what became of an earlier try.
     CannotAsk,
+    /// An operator holds a queue or a workflow back for a while.
+    HeldBack,
 }
 
 use Mischief as M;
@@ -59,10 +61,11 @@ const RARITY: [(Mischief, u64); KINDS] = [
     (M::PartyDown, 8),
     (M::CannotSay, 4),
     (M::CannotAsk, 4),
+    (M::HeldBack, 60),
 ];
 
 /// How many kinds there are.
-pub const KINDS: usize = 16;
+pub const KINDS: usize = 17;
 
 /// The mischief of one seed.
 #[derive(Clone, Debug)]
@@ -124,6 +127,7 @@ impl Mischief {
             M::PartyDown => "finds the party down",
             M::CannotSay => "hears that the party cannot say",
             M::CannotAsk => "cannot ask the party",
+            M::HeldBack => "has its work held back",
         }
     }
 }

@@ -22,6 +22,8 @@
 //! | a pitch has one holder at a time | at every commit |
 //! | every effect, spawn and tell comes to its one end | work as it was queued against the journals |
 //! | money and facts are what the states say | the party's books and the fact log against the runs |
+//! | no more are under way in a lane than it is wide | at every claim of lanes |
+//! | nothing is begun while an operator holds its queue or workflow back | at every claim and every lease of a commit |
 //! | nothing is stuck | the work table at the end |
 //!
 //! The same seed gives the same world, and the same hash of its log. `INNKEEPER_FAULTS` and

@@ -1,20 +1,23 @@
 //! One process: its heartbeat, its claims, its sweeps, and the tasks that carry out its leases.
 
 use super::log::Deed;
+use super::market::{Letter, Stall};
 use super::mischief::Mischief as M;
 use super::party::Mood;
 use super::world::{Happening, SECOND, World};
 use super::writing::{Group, Item, Owner, Transaction};
 use crate::attempt::{Approach, Completed, LookedUp, Next, doubted, must_be_confirmed};
+use crate::brake::Known;
+use crate::claim::lanes_share;
 use crate::event::{Fence, Input, What};
 use crate::faults::planted;
 use crate::hands::{Hands, Lease};
 use crate::storage::schema::PARKED;
-use crate::storage::{Claim, Order, Take};
-use crate::{Fault, Found, RunId, Timestamp, TurnError, Verdict, WorkId};
+use crate::storage::{Claim, Order, Take, instant};
+use crate::{Fault, Found, Paused, RunId, Target, Timestamp, TurnError, Verdict, WorkId, Workflow};
 use futures::FutureExt;
-use std::collections::{BTreeMap, HashSet, VecDeque};
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 /// A lease is rescued when its process's heartbeat is older than this.
@@ -36,6 +39,8 @@ pub(super) struct Process {
     pub(super) open: Option<Transaction>,
     /// Whether it has begun; before that nobody can reach it.
     pub(super) up: bool,
+    /// The brakes as it last read them.
+    pub(super) brakes: Known,
     last_task: u32,
     suspects: HashSet<Fence>,
 }
@@ -51,6 +56,7 @@ impl Default for Process {
             groups: VecDeque::new(),
             open: None,
             up: false,
+            brakes: Known::default(),
             last_task: 0,
             suspects: HashSet::new(),
         }
@@ -113,10 +119,11 @@ impl World {
         if hands.rooms().is_empty() || !self.memory.anything_due(self.now) {
             return;
         }
-        let (workflows, shapes) = self.registry.known();
-        let take = |(queue, room)| Take { queue, party: "", room, probe: false };
-        let takes = hands.rooms().into_iter().map(take).collect();
-        let claim = Claim { takes, order: Order::of(0), holder: hands.process, workflows, shapes };
+        let rooms = hands.rooms();
+        self.look_at_brakes(process);
+        let rooms = rooms.into_iter().map(|(queue, room)| (queue, room - self.claim_lanes(process, queue, room)));
+        let rooms = rooms.collect::<Vec<_>>();
+        let claim = self.asking(process, rooms);
         let chosen = self.memory.choose(&claim, self.now);
         if planted("no_skip_locked") {
             let wait = self.dice.between(500, 4_000);
@@ -126,12 +133,73 @@ impl World {
         }
     }
 
+    fn look_at_brakes(&mut self, process: usize) {
+        let brakes = &mut self.processes[process].brakes;
+        if !brakes.is_current(self.memory.changes) {
+            *brakes = Known::of(self.memory.read_brakes(self.now), BTreeSet::new(), Instant::now());
+        }
+    }
+
+    fn asking(&self, process: usize, rooms: Vec<(&'static str, i32)>) -> Claim {
+        let (workflows, shapes) = self.registry.known();
+        let take = |(queue, room)| Take { queue, party: "", room, probe: false };
+        let takes = rooms.into_iter().filter(|(_, room)| *room > 0).map(take).collect();
+        Claim { takes, order: Order::of(0), holder: self.processes[process].hands.process, workflows, shapes }
+    }
+
+    /// Claims work of a queue's lanes in one step, since nobody else does meanwhile; returns how many places that takes.
+    fn claim_lanes(&mut self, process: usize, queue: &'static str, room: i32) -> i32 {
+        if room == 0 || !self.memory.has_lanes(queue) {
+            return 0;
+        }
+        let claim = self.asking(process, vec![(queue, lanes_share(room))]);
+        let chosen = self.memory.choose_in_lanes(&claim, "", self.now);
+        self.take(process, &chosen);
+        for work in &chosen {
+            self.must_fit_its_lane(*work);
+        }
+        i32::try_from(chosen.len()).unwrap_or(room)
+    }
+
+    /// No more are under way in a lane than it is wide.
+    fn must_fit_its_lane(&mut self, work: WorkId) {
+        let new = &self.memory.work[&work].new;
+        let Some(lane) = &new.lane else { return };
+        let busy = self.memory.busy(new.queue, &lane.key);
+        if i32::try_from(busy).is_ok_and(|busy| busy > lane.most) {
+            self.oracle.wrong.push(format!("{busy} attempts are under way in a lane for {}", lane.most));
+        }
+    }
+
+    /// An operator holds a queue or a workflow back, and after some seconds lets it go on.
+    fn hold_back(&mut self) {
+        let targets = [
+            Target::Queue(crate::DEFAULT_QUEUE.to_owned()),
+            Target::Queue(crate::ENGINE_QUEUE.to_owned()),
+            Target::Workflow(Stall::NAME.to_owned()),
+            Target::Workflow(Letter::NAME.to_owned()),
+        ];
+        let target = targets[self.dice.index(targets.len())].clone();
+        let paused = Paused { by: "operator".to_owned(), why: "to see".to_owned(), since: instant(self.now) };
+        if self.memory.brake(&target, Some(paused)) {
+            self.oracle.held_back.insert(target.clone());
+            let wait = self.dice.between(SECOND / 2, 5 * SECOND);
+            self.later(wait, Happening::Resume(target));
+        }
+    }
+
+    pub(super) fn resume(&mut self, target: &Target) {
+        self.memory.brake(target, None);
+        self.oracle.held_back.remove(target);
+    }
+
     pub(super) fn take(&mut self, process: usize, chosen: &[WorkId]) {
         let holder = self.processes[process].hands.process;
         for row in self.memory.take(chosen, holder, self.now) {
             let (work, attempt) = (row.work, row.attempt);
             self.log.note(self.now, process, Deed::Claimed(work, attempt));
             self.must_be_alone(work);
+            self.oracle.may_begin(&self.memory.work[&work].new);
             let hands = &self.processes[process].hands;
             if let Some(room) = hands.room(&row.queue) {
                 let lease = hands.lease(row, room);
@@ -162,6 +230,9 @@ impl World {
     /// Rescue, then reclaim: what is unknown twice is let go.
     pub(super) fn sweep(&mut self, process: usize) {
         self.appoint(process, SECOND, Happening::Sweep);
+        if self.strikes(M::HeldBack, process) {
+            self.hold_back();
+        }
         for (holder, fence) in self.memory.rescue(self.now, RESCUE_AFTER) {
             self.log.note(self.now, process, Deed::Rescued(fence.work, fence.attempt));
             self.oracle.freed(holder, fence, self.now - RESCUE_AFTER);

@@ -66,6 +66,16 @@ mod mutations {
     }
 
     #[test]
+    fn without_their_count_lanes_overflow() {
+        must_be_missed("no_lane_limit", "attempts are under way in a lane for");
+    }
+
+    #[test]
+    fn without_brakes_what_is_held_back_begins() {
+        must_be_missed("no_brakes", "is held back");
+    }
+
+    #[test]
     fn with_a_new_key_per_try_the_party_does_it_again() {
         must_be_missed("new_key_per_attempt", "under two keys");
     }

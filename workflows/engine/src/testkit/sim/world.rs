@@ -9,7 +9,7 @@ use super::memory::Memory;
 use super::mischief::{Mischief, Plan};
 use super::party::Party;
 use super::process::Process;
-use crate::{Registry, WorkId};
+use crate::{Registry, Target, WorkId};
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
@@ -50,6 +50,8 @@ pub(super) enum Happening {
     Heal,
     /// An operator looks after parked work.
     Operate,
+    /// What was held back goes on.
+    Resume(Target),
 }
 
 /// What a client is told.
@@ -176,6 +178,7 @@ impl World {
             Happening::Lapse { client, tries } => self.lapsed(client, tries),
             Happening::Heal => self.heal(),
             Happening::Operate => return self.operate(),
+            Happening::Resume(target) => self.resume(&target),
             _ => unreachable!("only processes do this"),
         }
         false

@@ -3,9 +3,9 @@
 use super::log::Deed;
 use super::memory::{Glimpse, Refused, stalls};
 use super::mischief::Mischief as M;
+use super::process::Process;
 use super::world::{Happening, Said, World};
 use crate::apply::{Failure, contested};
-use crate::brake::Known;
 use crate::decide::{Decided, Desk};
 use crate::event::{Input, What};
 use crate::storage::Ask;
@@ -75,11 +75,14 @@ impl World {
         };
         (group.glimpse, group.waited) = (None, 0);
         self.log.note(self.now, process, Deed::Began(inputs.len()));
-        let brakes = Known::default();
-        let desk = Desk { registry: &self.registry, hands: &self.processes[process].hands, brakes: Some(&brakes) };
+        let Process { hands, brakes, .. } = &self.processes[process];
+        let brakes = brakes.is_current(loaded.brakes).then_some(brakes);
+        let desk = Desk { registry: &self.registry, hands, brakes };
         match desk.decide(loaded, &inputs, group.again) {
             Ok(decided) => {
                 self.must_be_fenced(&inputs, &decided.verdicts, group.again);
+                let leased = decided.batch.queued.iter().filter(|queued| queued.leased).map(|queued| &queued.work);
+                leased.for_each(|work| self.oracle.may_begin(work));
                 self.processes[process].open = Some(Transaction { tx, group, decided });
                 let slow = if self.strikes(M::Delay, process) { 2_000_000 } else { 0 };
                 let wait = slow + self.dice.between(500, 6_000);
