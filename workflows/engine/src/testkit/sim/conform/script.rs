@@ -124,7 +124,9 @@ impl Script {
     }
 
     fn claim(&mut self) -> Claim {
-        let asked: Vec<usize> = (0..QUEUES.len()).filter(|_| !self.dice.one_in(4)).collect();
+        // Nobody claims from no queue at all.
+        let always = self.dice.index(QUEUES.len());
+        let asked: Vec<usize> = (0..QUEUES.len()).filter(|queue| *queue == always || !self.dice.one_in(4)).collect();
         let takes = asked.into_iter().map(|queue| self.take(queue)).collect();
         let known = self.dice.between(2, 3);
         let workflows = WORKFLOWS.into_iter().take(usize::try_from(known).unwrap_or(3)).map(str::to_owned).collect();
