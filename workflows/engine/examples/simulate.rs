@@ -10,13 +10,14 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 /// The guards that are taken out, and how many seeds each may hide for.
-const GUARDS: [&str; 7] = [
+const GUARDS: [&str; 8] = [
     "no_fencing",
     "no_skip_locked",
     "no_event_key",
     "no_lease_check",
     "new_key_per_attempt",
     "no_lane_limit",
+    "no_rate_limit",
     "no_brakes",
 ];
 const PATIENCE: u64 = 50;
@@ -78,7 +79,7 @@ struct Sum {
 
 impl Sum {
     fn add(&mut self, seen: Seen) {
-        let Seen { runs, events, calls: _, hits, hash: _ } = seen;
+        let Seen { runs, events, hits, .. } = seen;
         let first = self.runs == 0;
         self.runs += runs as u64;
         self.events += events as u64;

@@ -40,8 +40,9 @@ pub const PLANTED: &[&str] = &[
     // Two claims take the same work; one event is taken in twice.
     "no_skip_locked",
     "no_event_key",
-    // Nobody counts who is under way in a lane; or what is held back is claimed all the same.
+    // Nobody counts who is under way in a lane, or how fast a party is called; or what is held back is claimed all the same.
     "no_lane_limit",
+    "no_rate_limit",
     "no_brakes",
 ];
 

@@ -1,7 +1,7 @@
 //! The judgement: what was written down while the seed ran, held against the tables and the outside party's books at its end.
 
 use super::log::short;
-use super::market::{Stall, State};
+use super::market::{RATE, Stall, State};
 use super::world::World;
 use crate::event::{EventKey, Fence, Input, What};
 use crate::replay;
@@ -34,6 +34,11 @@ pub(super) struct Oracle {
     pub(super) lost: HashSet<Fence>,
     /// What an operator holds back.
     pub(super) held_back: BTreeSet<Target>,
+    /// How often a party's rate or circuit let nobody claim, and how often its circuit opened.
+    pub(super) throttled: u32,
+    pub(super) openings: u32,
+    /// When calls to the post were claimed.
+    calls: Vec<i64>,
     beats: HashMap<Uuid, i64>,
     queued: BTreeMap<WorkId, Queued>,
     holders: BTreeMap<u32, RunId>,
@@ -63,6 +68,23 @@ impl Oracle {
         };
         if let Some(target) = self.held_back.iter().find(|target| held(target)) {
             self.wrong.push(format!("{} is begun while {target} is held back", work.work));
+        }
+    }
+
+    /// No more calls to a party than its rate allows over any time, none before its circuit's rest is over, and then one.
+    pub(super) fn called_for(&mut self, now: i64, calls: i32, until: Option<i64>) {
+        if let Some(until) = until
+            && (now < until || calls > 1)
+        {
+            self.wrong.push(format!("{calls} calls are claimed at {now} while the circuit rests until {until}"));
+        }
+        self.calls.extend((0..calls).map(|_| now));
+        for (earlier, since) in self.calls.iter().enumerate() {
+            let within = self.calls.len() - earlier;
+            let most = f64::from(RATE.burst) + RATE.per_second * ((now - since) as f64 / 1e6);
+            if within as f64 > most + 1e-6 {
+                self.wrong.push(format!("{within} calls are claimed in {} µs", now - since));
+            }
         }
     }
 

@@ -2,12 +2,23 @@
 
 use super::party::Party;
 use crate::{
-    Changed, Conflict, Fact, Lane, Policy, Project, ProjectError, Refusal, RunId, Step, Timestamp, Tx, Workflow,
+    Changed, Conflict, Fact, Lane, Limits, Patience, Policy, Project, ProjectError, Rate, Refusal, RunId, Step,
+    Timestamp, Tx, Workflow,
 };
 use chrono::TimeDelta;
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+
+/// Where letters wait for the post, an outside party that is called no faster than it can bear, and left alone when it fails.
+pub(super) const POST: &str = "post";
+pub(super) const RATE: Rate = Rate { per_second: 4.0, burst: 3 };
+const PATIENCE: Patience = Patience {
+    failures: 2,
+    within: Duration::from_secs(10),
+    rest: Duration::from_millis(500),
+    longest: Duration::from_secs(2),
+};
 
 /// Patrols of an open stall.
 const PATROLS: u8 = 3;
@@ -216,7 +227,7 @@ impl Workflow for Letter {
     }
 
     fn policy((): &()) -> Policy {
-        policy()
+        Policy { queue: POST, ..policy() }
     }
 
     /// There are few postmen: one in the one street, two in the other.
@@ -246,5 +257,6 @@ impl Project<Tx> for Letter {
 
 /// The market's processes with one outside party for all of them.
 pub(super) fn registry(party: &Party) -> crate::Registry {
-    crate::Registry::new().register::<Stall>(party.clone()).register::<Letter>(party.clone())
+    let post = crate::Party::new("post", &[POST]).limits(Limits { rate: Some(RATE), patience: PATIENCE });
+    crate::Registry::new().register::<Stall>(party.clone()).register::<Letter>(party.clone()).party(post)
 }

@@ -24,6 +24,7 @@
 //! | money and facts are what the states say | the party's books and the fact log against the runs |
 //! | no more are under way in a lane than it is wide | at every claim of lanes |
 //! | nothing is begun while an operator holds its queue or workflow back | at every claim and every lease of a commit |
+//! | a party is called no faster than its rate, and left alone while its circuit rests | at every claim from its queue |
 //! | nothing is stuck | the work table at the end |
 //!
 //! The same seed gives the same world, and the same hash of its log. `INNKEEPER_FAULTS` and
@@ -58,6 +59,10 @@ pub struct Seen {
     pub events: usize,
     /// Calls that reached the outside party.
     pub calls: u32,
+    /// How often a party's rate or circuit let nobody claim, and how often its circuit opened.
+    pub throttled: u32,
+    /// See [`throttled`](Self::throttled).
+    pub openings: u32,
     /// How often each kind of mischief struck.
     pub hits: Vec<(Mischief, u32)>,
     /// Of the log and of every journal's head: equal for equal seeds.
@@ -116,6 +121,8 @@ impl World {
             runs: self.memory.runs.len(),
             events: self.memory.journal.values().map(Vec::len).sum(),
             calls: self.party.books().calls,
+            throttled: self.oracle.throttled,
+            openings: self.oracle.openings,
             hits: self.plan.hits().collect(),
             hash: self.log.hash(),
         }

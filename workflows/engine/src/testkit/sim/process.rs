@@ -1,17 +1,18 @@
 //! One process: its heartbeat, its claims, its sweeps, and the tasks that carry out its leases.
 
 use super::log::Deed;
-use super::market::{Letter, Stall};
+use super::market::{Letter, POST, Stall};
 use super::mischief::Mischief as M;
 use super::party::Mood;
 use super::world::{Happening, SECOND, World};
 use super::writing::{Group, Item, Owner, Transaction};
 use crate::attempt::{Approach, Completed, LookedUp, Next, doubted, must_be_confirmed};
 use crate::brake::Known;
-use crate::claim::lanes_share;
+use crate::claim::{allowed, lanes_share, taken};
 use crate::event::{Fence, Input, What};
 use crate::faults::planted;
 use crate::hands::{Hands, Lease};
+use crate::storage::brakes::BrakeRow;
 use crate::storage::schema::PARKED;
 use crate::storage::{Claim, Order, Take, instant};
 use crate::{Fault, Found, Paused, RunId, Target, Timestamp, TurnError, Verdict, WorkId, Workflow};
@@ -23,7 +24,7 @@ use uuid::Uuid;
 /// A lease is rescued when its process's heartbeat is older than this.
 const RESCUE_AFTER: i64 = 10 * SECOND;
 /// How much a process does at once.
-const ROOMS: [(&str, usize); 2] = [(crate::DEFAULT_QUEUE, 5), (crate::ENGINE_QUEUE, 6)];
+const ROOMS: [(&str, usize); 3] = [(crate::DEFAULT_QUEUE, 5), (crate::ENGINE_QUEUE, 6), (POST, 4)];
 /// The process that only answers requests and leaves all work to the others.
 const IDLE: usize = 0;
 
@@ -121,8 +122,11 @@ impl World {
         }
         let rooms = hands.rooms();
         self.look_at_brakes(process);
-        let rooms = rooms.into_iter().map(|(queue, room)| (queue, room - self.claim_lanes(process, queue, room)));
-        let rooms = rooms.collect::<Vec<_>>();
+        let (limited, rooms): (Vec<_>, Vec<_>) =
+            rooms.into_iter().partition(|(queue, _)| self.registry.party_of(queue).is_some());
+        for (queue, room) in limited {
+            self.claim_limited(process, queue, room);
+        }
         let claim = self.asking(process, rooms);
         let chosen = self.memory.choose(&claim, self.now);
         if planted("no_skip_locked") {
@@ -142,9 +146,50 @@ impl World {
 
     fn asking(&self, process: usize, rooms: Vec<(&'static str, i32)>) -> Claim {
         let (workflows, shapes) = self.registry.known();
-        let take = |(queue, room)| Take { queue, party: "", room, probe: false };
+        let party = |queue| self.registry.party_of(queue).map_or("", |party| party.name);
+        let take = |(queue, room)| Take { queue, party: party(queue), room, probe: true };
         let takes = rooms.into_iter().filter(|(_, room)| *room > 0).map(take).collect();
         Claim { takes, order: Order::of(0), holder: self.processes[process].hands.process, workflows, shapes }
+    }
+
+    /// Claims from a party's queue what its rate and its circuit allow, in one step, since nobody else does meanwhile: its lanes
+    /// first, then the rest.
+    fn claim_limited(&mut self, process: usize, queue: &'static str, room: i32) {
+        let Some(party) = self.registry.party_of(queue) else { return };
+        let target = Target::Party(party.name.to_owned());
+        let mut row = self.memory.brakes.get(&target).cloned().unwrap_or_else(|| BrakeRow::released(target.clone()));
+        let (known, until) = (row.bucket.is_some(), row.breaker.open_until);
+        let room = allowed(party, &mut row, self.now).min(room);
+        self.oracle.throttled += u32::from(room == 0 && known);
+        if room <= 0 {
+            return;
+        }
+        let mut calls = self.claim_lanes(process, queue, room);
+        if calls < room {
+            let chosen = self.memory.choose(&self.asking(process, vec![(queue, room - calls)]), self.now);
+            calls += i32::try_from(chosen.len()).unwrap_or(0);
+            self.take(process, &chosen);
+        }
+        if calls > 0 {
+            taken(&mut row, usize::try_from(calls).unwrap_or(0), self.now);
+            self.memory.brakes.insert(target, row);
+            self.oracle.called_for(self.now, calls, until);
+        }
+    }
+
+    /// What a call to a party came to, as its circuit sees it.
+    fn heed(&mut self, queue: &str, fault: Option<&Fault>) {
+        let Some(party) = self.registry.party_of(queue) else { return };
+        let target = Target::Party(party.name.to_owned());
+        let row = self.memory.brakes.entry(target.clone()).or_insert_with(|| BrakeRow::released(target));
+        let was_open = row.breaker.open_until.is_some();
+        match fault {
+            None => row.breaker.answered(self.now),
+            Some(_) => row.breaker.failed(&party.limits.patience, self.now),
+        }
+        let is_open = row.breaker.open_until.is_some();
+        self.memory.changes += i32::from(was_open != is_open);
+        self.oracle.openings += u32::from(is_open && !was_open);
     }
 
     /// Claims work of a queue's lanes in one step, since nobody else does meanwhile; returns how many places that takes.
@@ -259,8 +304,14 @@ impl World {
         match std::mem::replace(&mut it.stage, Stage::Submitted) {
             Stage::Fresh => self.approach(process, task),
             Stage::Asked(found) => self.looked_up(process, task, found),
-            Stage::Called(Ok(event)) => self.conclude(process, task, event),
-            Stage::Called(Err(fault)) => self.failed(process, task, &fault),
+            Stage::Called(answer) => {
+                let queue = it.lease.row.queue.clone();
+                self.heed(&queue, answer.as_ref().err());
+                match answer {
+                    Ok(event) => self.conclude(process, task, event),
+                    Err(fault) => self.failed(process, task, &fault),
+                }
+            }
             Stage::Submitted => {}
         }
     }

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 #[test]
 fn every_seed_keeps_every_promise_with_everything_going_wrong() {
+    let (mut throttled, mut openings) = (0, 0);
     for seed in 0..40 {
         let seen = simulate(seed).unwrap_or_else(|broken| panic!("{broken}"));
         assert!(seen.runs >= 50, "seed {seed} has only {} runs", seen.runs);
@@ -22,7 +23,10 @@ fn every_seed_keeps_every_promise_with_everything_going_wrong() {
         for (kind, hits) in seen.hits {
             assert!(hits > 0, "in seed {seed} no process {}", kind.name());
         }
+        throttled += seen.throttled;
+        openings += seen.openings;
     }
+    assert!(throttled >= 40 && openings >= 10, "limits held back {throttled} claims, circuits opened {openings} times");
 }
 
 #[test]
@@ -68,6 +72,11 @@ mod mutations {
     #[test]
     fn without_their_count_lanes_overflow() {
         must_be_missed("no_lane_limit", "attempts are under way in a lane for");
+    }
+
+    #[test]
+    fn without_its_rate_a_party_is_overrun() {
+        must_be_missed("no_rate_limit", "calls are claimed in");
     }
 
     #[test]
