@@ -1,7 +1,8 @@
-//! Single enqueues: a business row and its run in one transaction of the caller's own, 32 callers at a time.
+//! Single enqueues, 32 callers at a time, each of whom waits for the commit of a business row and its run: in a transaction of the
+//! caller's own, or in the writer's, which takes along whoever else is waiting.
 
 use super::house::{House, next_run};
-use super::work::{Job, Task};
+use super::work::{Job, Order, Task};
 use super::{count, setting};
 use crate::phase::Phase;
 use anyhow::Result;
@@ -20,6 +21,26 @@ pub(super) async fn run(house: &House) -> Result<()> {
     let phase = Phase::begin("enqueue");
     let engine = home.engine.clone();
     by_callers(total, move |number| one(engine.clone(), number)).await?;
+    phase.done(total);
+    Ok(())
+}
+
+/// Single enqueues that travel together: the business row is the run's projection.
+pub(super) async fn together(house: &House) -> Result<()> {
+    let home = house.desk(house.has_a_wire()).await?;
+    let total = count(setting::ENQUEUES)?;
+    let phase = Phase::begin("together");
+    let engine = home.engine.clone();
+    by_callers(total, move |number| {
+        let engine = engine.clone();
+        async move {
+            // The orders of the callers' own transactions have the numbers before.
+            let task = Task { number: total as u64 + number };
+            engine.start::<Order>(next_run(), &number.to_string(), &task, Origin::default()).await?;
+            Ok(())
+        }
+    })
+    .await?;
     phase.done(total);
     Ok(())
 }

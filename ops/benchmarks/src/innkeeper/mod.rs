@@ -19,6 +19,7 @@ pub(crate) async fn run(part: &str) -> Result<()> {
         "jobs" => {
             let house = House::postgres().await?;
             enqueue::run(&house).await?;
+            enqueue::together(&house).await?;
             bare::enqueue(&house).await?;
             backlog::run(&house).await
         }
