@@ -18,10 +18,10 @@ pub(super) async fn run(house: &House) -> Result<()> {
     let phase = Phase::begin("bulk");
     queue(&desk.engine, total).await?;
     phase.done(total);
-    let mut home = house.home_with_room(false).await?;
+    let home = house.home_with_room(false).await?;
     let phase = Phase::begin("drain");
     let shift = home.work();
-    home.ended(left_over + total).await?;
+    home.board.have_ended(left_over + total).await;
     phase.done(left_over + total);
     shift.end().await
 }

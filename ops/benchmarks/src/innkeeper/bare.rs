@@ -20,7 +20,7 @@ pub(super) async fn enqueue(house: &House) -> Result<()> {
     let total = count(setting::ENQUEUES)?;
     let phase = Phase::begin("bare");
     let db = databases.write().clone();
-    by_callers(total, move |number| one(db.clone(), number)).await?;
+    by_callers(setting::CALLERS, total, move |number| one(db.clone(), number)).await?;
     phase.done(total);
     // The backlog that is drained next is only of our own making.
     databases.write().execute_unprepared("delete from workflow_work where queue = 'bare'").await?;

@@ -20,7 +20,7 @@ pub(super) async fn run(house: &House) -> Result<()> {
     let total = count(setting::ENQUEUES)?;
     let phase = Phase::begin("enqueue");
     let engine = home.engine.clone();
-    by_callers(total, move |number| one(engine.clone(), number)).await?;
+    by_callers(setting::CALLERS, total, move |number| one(engine.clone(), number)).await?;
     phase.done(total);
     Ok(())
 }
@@ -31,7 +31,7 @@ pub(super) async fn together(house: &House) -> Result<()> {
     let total = count(setting::ENQUEUES)?;
     let phase = Phase::begin("together");
     let engine = home.engine.clone();
-    by_callers(total, move |number| {
+    by_callers(setting::CALLERS, total, move |number| {
         let engine = engine.clone();
         async move {
             // The orders of the callers' own transactions have the numbers before.
@@ -60,13 +60,17 @@ pub(super) async fn one(engine: Engine, number: u64) -> Result<()> {
     .await
 }
 
-/// Does something `total` times, with as many callers as the contest has, each beginning anew when it has ended.
-pub(super) async fn by_callers<F>(total: usize, one: impl Fn(u64) -> F + Clone + Send + 'static) -> Result<()>
+/// Does something `total` times, with so many callers, each of whom begins anew when it has ended.
+pub(super) async fn by_callers<F>(
+    callers: usize,
+    total: usize,
+    one: impl Fn(u64) -> F + Clone + Send + 'static,
+) -> Result<()>
 where
     F: Future<Output = Result<()>> + Send,
 {
     let next = Arc::new(AtomicU64::new(0));
-    let callers = (0..setting::CALLERS).map(|_| {
+    let callers = (0..callers).map(|_| {
         let (one, next) = (one.clone(), Arc::clone(&next));
         tokio::spawn(async move {
             loop {

@@ -1,6 +1,7 @@
 //! A database of our own, and engines on it: one that only queues work, and one that executes it too.
 
-use super::work::{Hands, Job, News, Order, QUEUE, Trip};
+use super::board::Board;
+use super::work::{Hands, Job, Order, QUEUE, Trip};
 use crate::setting;
 use anyhow::{Context, Result};
 use engine::{Databases, ENGINE_QUEUE, Engine, Pools, Registry, RunId, Settings};
@@ -8,7 +9,7 @@ use sea_orm::ConnectionTrait;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 use worker::metrics::Metrics;
@@ -29,10 +30,11 @@ pub(super) enum House {
     Sqlite(PathBuf),
 }
 
-/// An engine, and the news of its runs.
+/// An engine, and the board where its runs' ends are noted.
+#[derive(Clone)]
 pub(super) struct Home {
     pub(super) engine: Engine,
-    pub(super) news: mpsc::UnboundedReceiver<News>,
+    pub(super) board: Arc<Board>,
     metrics: Arc<Metrics>,
     wire: Option<Wire>,
     alone: bool,
@@ -88,7 +90,7 @@ impl House {
     async fn home(&self, role: &'static str, rooms: &[(&'static str, usize)], ring: bool) -> Result<Home> {
         let process = Uuid::from_u128(rand::random());
         let metrics = Arc::new(Metrics::new(&prometheus::Registry::new())?);
-        let (hands, news) = Hands::new(Arc::clone(&metrics));
+        let (hands, board) = Hands::new(Arc::clone(&metrics));
         let registry = Registry::new()
             .register::<Job>(hands.clone())
             .register::<Order>(hands.clone())
@@ -99,7 +101,7 @@ impl House {
         settings.ring = wire.clone().map(|wire| Arc::new(RedisBell::new(wire)) as _);
         let engine = Engine::open(settings, self.databases().await?, registry);
         engine.now().await.context("read the business clock")?;
-        Ok(Home { engine, news, metrics, wire, alone: matches!(self, Self::Sqlite(_)) })
+        Ok(Home { engine, board, metrics, wire, alone: matches!(self, Self::Sqlite(_)) })
     }
 }
 
@@ -115,16 +117,6 @@ impl Home {
             let _ = stopped.await;
         };
         Shift { stop, worker: tokio::spawn(worker::run(self.engine.clone(), settings, until)) }
-    }
-
-    /// Waits until this many runs have ended.
-    pub(super) async fn ended(&mut self, mut count: usize) -> Result<()> {
-        while count > 0 {
-            if let News::Ended { .. } = self.news.recv().await.context("the worker has gone")? {
-                count -= 1;
-            }
-        }
-        Ok(())
     }
 }
 

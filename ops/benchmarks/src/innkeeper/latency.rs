@@ -2,7 +2,6 @@
 
 use super::enqueue::one;
 use super::house::{Home, House};
-use super::work::News;
 use super::{count, setting, wall};
 use crate::phase::Phase;
 use anyhow::{Context, Result};
@@ -13,25 +12,25 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 const RATES: [usize; 2] = [50, 200];
+/// How often somebody looks which jobs have begun; when they did is noted at once.
+const LOOK: Duration = Duration::from_millis(100);
 /// Numbers of jobs that were only to warm up.
 const WARM: u64 = 1_000_000;
 
 /// One process that takes requests and executes work, as `innkeeper up` does.
 pub(super) async fn same_process(house: House) -> Result<()> {
-    let mut home = house.home_with_room(true).await?;
+    let home = house.home_with_room(true).await?;
     let shift = home.work();
     warm(&home).await?;
+    home.board.watch_beginnings();
     for rate in RATES {
         let seconds = count(setting::SECONDS)?;
         let phase = Phase::begin(format!("same{rate}"));
         let acked = at_a_pace(&home, rate, seconds).await?;
         let mut began = HashMap::new();
         while began.len() < acked.len() {
-            if let News::Began { number, at } = home.news.recv().await.context("the worker has gone")?
-                && number < WARM
-            {
-                began.insert(number, at);
-            }
+            tokio::time::sleep(LOOK).await;
+            began.extend(home.board.beginnings().into_iter().filter(|(number, _)| *number < WARM));
         }
         phase.latencies(from_ack_to_start(&acked, &began));
     }
@@ -55,7 +54,8 @@ pub(super) async fn across_processes(house: House) -> Result<()> {
 
 /// The other process: it says when it began what, until its input ends.
 pub(super) async fn work(house: House) -> Result<()> {
-    let mut home = house.home_with_room(true).await?;
+    let home = house.home_with_room(true).await?;
+    home.board.watch_beginnings();
     let shift = home.work();
     println!("ready");
     let (over, mut told) = tokio::sync::oneshot::channel();
@@ -63,13 +63,11 @@ pub(super) async fn work(house: House) -> Result<()> {
         let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
         let _ = over.send(());
     });
-    loop {
-        tokio::select! {
-            news = home.news.recv() => if let Some(News::Began { number, at }) = news {
-                println!("{number} {at}");
-            },
-            _ = &mut told => break,
+    while told.try_recv().is_err() {
+        for (number, at) in home.board.beginnings() {
+            println!("{number} {at}");
         }
+        tokio::time::sleep(LOOK).await;
     }
     shift.end().await
 }

@@ -2,6 +2,7 @@
 
 mod backlog;
 mod bare;
+mod board;
 mod enqueue;
 mod house;
 mod latency;

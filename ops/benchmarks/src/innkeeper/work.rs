@@ -1,15 +1,13 @@
 //! The workflows that are measured: a job of one effect (with its business row as an order), and a trip of three steps with its projection and its fact.
 
-use super::wall;
+use super::board::Board;
 use engine::{
-    Attempt, Changed, DEFAULT_QUEUE, Ended, Fact, Fault, Observe, Perform, Project, ProjectError, Refusal, Step,
+    Attempt, Changed, DEFAULT_QUEUE, Ended, Fact, Fault, News, Observe, Perform, Project, ProjectError, Refusal, Step,
     Timestamp, Tried, Tx, Workflow,
 };
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::mpsc;
+use std::sync::Arc;
 use uuid::Uuid;
 
 /// The queue of both.
@@ -242,54 +240,29 @@ fn encode(rows: &impl Serialize) -> String {
     serde_json::to_string(rows).unwrap_or_default()
 }
 
-/// Something that happened to a run.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum News {
-    /// Its first effect began, at this wall-clock millisecond.
-    Began { number: u64, at: f64 },
-    /// Its last outcome is committed.
-    Ended { run: Uuid },
-}
-
-/// Performs effects, and is told by the engine when an outcome is committed. An execution is one task from its effect to its
-/// commit, and that is how the two are put together.
+/// Performs effects, and notes on the board what is measured.
 #[derive(Clone)]
 pub(super) struct Hands {
-    news: mpsc::UnboundedSender<News>,
-    performing: Arc<Mutex<HashMap<tokio::task::Id, Uuid>>>,
+    board: Arc<Board>,
     metrics: Arc<worker::metrics::Metrics>,
 }
 
 impl Hands {
-    pub(super) fn new(metrics: Arc<worker::metrics::Metrics>) -> (Self, mpsc::UnboundedReceiver<News>) {
-        let (news, heard) = mpsc::unbounded_channel();
-        (Self { news, performing: Arc::default(), metrics }, heard)
-    }
-
-    fn tell(&self, news: News) {
-        // Nobody listens during the phases that need no news.
-        let _ = self.news.send(news);
-    }
-
-    fn remember(&self, run: Uuid) {
-        if let Some(task) = tokio::task::try_id() {
-            self.performing.lock().unwrap_or_else(PoisonError::into_inner).insert(task, run);
-        }
+    pub(super) fn new(metrics: Arc<worker::metrics::Metrics>) -> (Self, Arc<Board>) {
+        let board = Arc::new(Board::default());
+        (Self { board: Arc::clone(&board), metrics }, board)
     }
 }
 
 impl Perform<Job> for Hands {
     async fn perform(&self, cx: &Attempt<Job>, Do::Work: Do) -> Result<Did, Fault> {
-        self.tell(News::Began { number: cx.input.number, at: wall() });
-        self.remember(cx.run().uuid());
+        self.board.began(cx.input.number);
         Ok(Did::Worked)
     }
 }
 
 impl Perform<Order> for Hands {
-    async fn perform(&self, cx: &Attempt<Order>, Do::Work: Do) -> Result<Did, Fault> {
-        self.tell(News::Began { number: cx.input.number, at: wall() });
-        self.remember(cx.run().uuid());
+    async fn perform(&self, _: &Attempt<Order>, Do::Work: Do) -> Result<Did, Fault> {
         Ok(Did::Worked)
     }
 }
@@ -299,7 +272,7 @@ impl Perform<Trip> for Hands {
         let from = match effect {
             Travel::First { from } | Travel::Second { from } => from,
             Travel::Third { from } => {
-                self.remember(cx.run().uuid());
+                self.board.arriving(cx.run().uuid());
                 from
             }
         };
@@ -315,18 +288,16 @@ impl Observe for Hands {
 
     fn tried(&self, tried: &Tried<'_>) {
         self.metrics.tried(tried);
-        if tried.ended != Ended::Done {
-            return;
-        }
-        let run = tokio::task::try_id()
-            .and_then(|task| self.performing.lock().unwrap_or_else(PoisonError::into_inner).remove(&task));
-        if let Some(run) = run {
-            self.tell(News::Ended { run });
+        if tried.workflow == Trip::NAME && tried.ended == Ended::Done {
+            self.board.arrived();
         }
     }
 
-    fn news(&self, news: &engine::News) {
+    fn news(&self, news: &News) {
         self.metrics.news(news);
+        if let News::Finished { .. } = news {
+            self.board.ended();
+        }
     }
 
     fn rescued(&self, count: u64) {
