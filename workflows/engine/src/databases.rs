@@ -1,12 +1,17 @@
 //! The connections of a process: a pool for writes, one for the group writer, one for reads that never begins a transaction.
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr};
 use sea_orm::{SqliteTransactionMode, TransactionOptions, TransactionTrait};
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
-use sqlx::{Connection, Executor, SqliteConnection};
+use sqlx::{Connection, SqliteConnection};
 use std::future::Future;
 use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::runtime::Handle;
 
 /// Pool sizes and patience.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +41,7 @@ const FOR_SETS: [(&str, &str); 4] = [
     ("idle_in_transaction_session_timeout", "15s"),
 ];
 
-/// How long a connection that comes back may take to say that it has rolled back.
+/// How long a connection that comes back may take to say that it is done with what it was asked.
 const GOODBYE: Duration = Duration::from_secs(5);
 
 /// How long a unit may take on PostgreSQL before its connection is taken for dead.
@@ -88,9 +93,7 @@ pub struct PoolView {
 impl Databases {
     /// Connects to PostgreSQL.
     ///
-    /// Whatever a dropped future leaves behind, a connection comes back to its pool outside any transaction: `after_release` rolls
-    /// back, and one that does not answer to that is closed. (sqlx 0.9.0 can return a connection with an open transaction when a future is dropped during `BEGIN`, upstream issue
-    /// transact-rs/sqlx#4385; the next borrower's acknowledged write would be lost with it.)
+    /// A connection that comes back and does not answer is closed; the driver would wait for it without end.
     ///
     /// # Errors
     /// When the server cannot be reached.
@@ -100,10 +103,9 @@ impl Databases {
             options.map_sqlx_postgres_pool_opts(|pool| {
                 pool.after_release(|connection, _| {
                     Box::pin(async move {
-                        let rolled_back = tokio::time::timeout(GOODBYE, connection.execute("ROLLBACK")).await;
                         let silent =
                             |_| sqlx::Error::Protocol("a connection that came back does not answer".to_owned());
-                        rolled_back.map_err(silent)??;
+                        tokio::time::timeout(GOODBYE, connection.ping()).await.map_err(silent)??;
                         Ok(true)
                     })
                 })
@@ -227,10 +229,40 @@ fn base(url: &str, size: u32, pools: Pools) -> ConnectOptions {
 }
 
 /// Begins a transaction that can write: on SQLite it takes the write lock at once, so it never fails half-way for a rival's sake.
+///
+/// Whoever is dropped while it begins leaves it to begin and to be rolled back. (sqlx 0.9.0 returns a connection with an open
+/// transaction to its pool when a future is dropped during `BEGIN`, upstream issue transact-rs/sqlx#4385; the next borrower's
+/// acknowledged write would be lost with it. To roll back whatever is released would mend that too, for one message more a
+/// transaction and a line each in the server's log.)
 pub(crate) async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    let options =
-        TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
-    db.begin_with_options(options).await
+    let (db, immediate) = (db.clone(), Some(SqliteTransactionMode::Immediate));
+    let options = TransactionOptions { sqlite_transaction_mode: immediate, ..Default::default() };
+    Unbroken(Some(async move { db.begin_with_options(options).await }.boxed())).await
+}
+
+/// A future that goes on by itself when whoever awaits it is dropped.
+struct Unbroken<T: Send + 'static>(Option<BoxFuture<'static, T>>);
+
+impl<T: Send + 'static> Future for Unbroken<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        let Some(rest) = &mut self.0 else { return Poll::Pending };
+        let ready = rest.poll_unpin(cx);
+        if ready.is_ready() {
+            self.0 = None;
+        }
+        ready
+    }
+}
+
+impl<T: Send + 'static> Drop for Unbroken<T> {
+    fn drop(&mut self) {
+        // Without a runtime there is nobody left who could borrow the connection.
+        if let (Some(rest), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn(rest.map(drop));
+        }
+    }
 }
 
 /// How a storage error is to be met.

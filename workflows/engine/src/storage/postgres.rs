@@ -47,15 +47,15 @@ const BORN: &str = r"
 born as (
   insert into workflow_run
   select id, workflow, key, nullif(parent, '00000000-0000-0000-0000-000000000000'), input, state, name, shape, seq, status, unexpected,
-    decode(head, 'hex'), $1, $1
+    head, $1, $1
   from unnest($2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::int2[], $10::int4[], $11::int2[],
-    $12::int4[], $13::text[]) b(id, workflow, key, parent, input, state, name, shape, seq, status, unexpected, head))";
+    $12::int4[], $13::bytea[]) b(id, workflow, key, parent, input, state, name, shape, seq, status, unexpected, head))";
 
 const MOVED: &str = r"
 moved as (
   update workflow_run r set state = m.state, state_name = m.name, shape = m.shape, seq = m.seq, status = m.status,
-    unexpected = m.unexpected, head = decode(m.head, 'hex'), updated_at = $1
-  from unnest($14::uuid[], $15::text[], $16::text[], $17::int2[], $18::int4[], $19::int2[], $20::int4[], $21::text[])
+    unexpected = m.unexpected, head = m.head, updated_at = $1
+  from unnest($14::uuid[], $15::text[], $16::text[], $17::int2[], $18::int4[], $19::int2[], $20::int4[], $21::bytea[])
     m(id, state, name, shape, seq, status, unexpected, head) where r.id = m.id)";
 
 const DONE: &str = r"
@@ -96,9 +96,9 @@ facts as (
 const JOURNAL: &str = r"
 insert into workflow_journal
 select run, key, seq, at, verdict, event, from_state, to_state, nullif(note, ''), shape, attempts, nullif(last_error, ''),
-  nullif(actor, ''), nullif(behalf, ''), nullif(request, ''), nullif(trace, ''), decode(digest, 'hex'), decode(hash, 'hex')
+  nullif(actor, ''), nullif(behalf, ''), nullif(request, ''), nullif(trace, ''), digest, hash
 from unnest($53::uuid[], $54::text[], $55::int4[], $56::int8[], $57::int2[], $58::text[], $59::text[], $60::text[], $61::text[],
-  $62::int2[], $63::int4[], $64::text[], $65::text[], $66::text[], $67::text[], $68::text[], $69::text[], $70::text[])
+  $62::int2[], $63::int4[], $64::text[], $65::text[], $66::text[], $67::text[], $68::text[], $69::bytea[], $70::bytea[])
   j(run, key, seq, at, verdict, event, from_state, to_state, note, shape, attempts, last_error, actor, behalf, request, trace, digest, hash)";
 
 /// What a claim may take: queues and workflows that nothing holds back.
@@ -279,7 +279,7 @@ fn changing(runs: &[RunRow]) -> [Value; 7] {
         list(runs.iter().map(|r| r.seq)),
         list(runs.iter().map(|r| i16::from(r.finished))),
         list(runs.iter().map(|r| r.unexpected)),
-        list(runs.iter().map(|r| hex(&r.head))),
+        list(runs.iter().map(|r| r.head.to_vec())),
     ]
 }
 
@@ -343,8 +343,8 @@ fn journal(rows: &[JournalRow]) -> Vec<Value> {
         text(rows().map(|j| j.origin.on_behalf_of.clone())),
         text(rows().map(|j| j.origin.request_id.clone())),
         text(rows().map(|j| j.origin.trace.clone())),
-        list(rows().map(|j| hex(&j.state_digest))),
-        list(rows().map(|j| hex(&j.hash))),
+        list(rows().map(|j| j.state_digest.to_vec())),
+        list(rows().map(|j| j.hash.to_vec())),
     ]
 }
 
