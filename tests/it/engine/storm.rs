@@ -5,7 +5,7 @@ use engine::{Origin, detached};
 use futures::StreamExt;
 use harness::{Backend, TestDatabase, on_both};
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use sea_orm::{ConnectionTrait, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, Statement};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -36,11 +36,11 @@ async fn request(theatre: &Theatre, n: i64, patience: Duration, acknowledged: Ac
     let _ = tokio::time::timeout(patience, unit).await;
 }
 
-/// What must never be written, but might be: a transaction whose future is dropped, beside single statements on the same pool.
+/// What must never be written, but might be: a write unit that is dropped with its client, beside single statements on the same pool.
 async fn careless(theatre: &Theatre, n: i64, patience: Duration, acknowledged: Acknowledged) {
     let pool = theatre.engine.databases().write().clone();
     let dropped = async {
-        let tx = pool.begin().await?;
+        let tx = theatre.engine.begin().await?;
         tx.execute_unprepared("select 1").await?;
         tx.commit().await
     };

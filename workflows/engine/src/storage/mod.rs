@@ -238,16 +238,11 @@ pub(crate) fn work_id(row: &QueryResult, at: usize) -> Result<WorkId, DbErr> {
 
 /// Writes a commit.
 pub(crate) async fn write(tx: &impl ConnectionTrait, batch: &Batch) -> Result<(), DbErr> {
-    match tx.get_database_backend() {
-        DbBackend::Sqlite => {
-            for statement in sqlite::write(batch) {
-                tx.execute_raw(statement).await?;
-            }
-        }
-        _ => {
-            tx.execute_raw(postgres::write(batch)).await?;
-        }
-    }
+    let statement = match tx.get_database_backend() {
+        DbBackend::Sqlite => sqlite::write(batch),
+        _ => postgres::write(batch),
+    };
+    tx.execute_raw(statement).await?;
     Ok(())
 }
 

@@ -26,43 +26,43 @@ union all select 4, j.run, null, null, j.key, null, null, null, null, null, null
 const BORN: &str = r"
 insert into workflow_run
 select unhex(value ->> 0), value ->> 7, value ->> 8, unhex(value ->> 9), value ->> 10, value ->> 1, value ->> 2, value ->> 3, value ->> 4,
-  value ->> 5, value ->> 6, unhex(value ->> 11), $2, $2 from json_each($1)";
+  value ->> 5, value ->> 6, unhex(value ->> 11), $1, $1 from json_each($rows)";
 
 const MOVED: &str = r"
 update workflow_run set state = v ->> 1, state_name = v ->> 2, shape = v ->> 3, seq = v ->> 4, status = v ->> 5, unexpected = v ->> 6,
-  head = unhex(v ->> 11), updated_at = $2
-from (select value as v from json_each($1)) where id = unhex(v ->> 0)";
+  head = unhex(v ->> 11), updated_at = $1
+from (select value as v from json_each($rows)) where id = unhex(v ->> 0)";
 
 const DONE: &str = r"
-delete from workflow_work where (run, seq, n) in (select unhex(value ->> 0), value ->> 1, value ->> 2 from json_each($1))";
+delete from workflow_work where (run, seq, n) in (select unhex(value ->> 0), value ->> 1, value ->> 2 from json_each($rows))";
 
 const DISARMED: &str = r"
-delete from workflow_work where kind = 1 and run in (select unhex(value) from json_each($1))
-  and (scope = 0 or run in (select unhex(value) from json_each($2)))";
+delete from workflow_work where kind = 1 and run in (select unhex(value ->> 0) from json_each($rows))
+  and (scope = 0 or run in (select unhex(value ->> 0) from json_each($rows) where value ->> 1))";
 
 const REPLACED: &str = r"
-delete from workflow_work where kind = 1 and (run, name) in (select unhex(value ->> 0), value ->> 1 from json_each($1))";
+delete from workflow_work where kind = 1 and (run, name) in (select unhex(value ->> 0), value ->> 1 from json_each($rows))";
 
 const WITHDRAWN: &str = r"
 delete from workflow_work where kind = 0 and attempt = 0
-  and (run, payload) in (select unhex(value ->> 0), value ->> 1 from json_each($1))";
+  and (run, payload) in (select unhex(value ->> 0), value ->> 1 from json_each($rows))";
 
 const QUEUED: &str = r"
 insert into workflow_work
 select unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
   value ->> 9, null, value ->> 10, iif(value ->> 11, $2, value ->> 10), value ->> 11, 0, iif(value ->> 11, $3, null),
   iif(value ->> 11, $4, null), null, null, value ->> 12, value ->> 13, value ->> 14, value ->> 15
-from json_each($1)";
+from json_each($rows)";
 
 const FACTS: &str = r"
 insert into event_log
-select unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, null, null from json_each($1)";
+select unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, null, null from json_each($rows)";
 
 const JOURNAL: &str = r"
 insert into workflow_journal
 select unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
   value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15, unhex(value ->> 16), unhex(value ->> 17)
-from json_each($1)";
+from json_each($rows)";
 
 /// What a claim may take: queues and workflows that nothing holds back.
 const OPEN: &str = r"
@@ -176,26 +176,39 @@ fn run(row: &RunRow) -> Json {
     ])
 }
 
-/// The statements of a commit, deletions before insertions: a replaced timer goes before its successor comes.
-pub(super) fn write(batch: &Batch) -> Vec<Statement> {
-    let mut statements = vec![];
-    let mut add = |sql: &str, rows: Vec<Json>, more: Vec<Value>| {
-        if !rows.is_empty() {
-            statements.push(sets(sql, &rows, more));
-        }
-    };
-    let ids = |runs: &[RunId]| runs.iter().map(|r| Json::from(id(*r))).collect::<Vec<_>>();
+/// A commit, deletions before insertions: a replaced timer goes before its successor comes. All of it is one hop to the connection's
+/// thread, and as much text as there are tables to change: the driver carries out the statements of a text one after the other, and
+/// each finds its parameters by their numbers.
+pub(super) fn write(batch: &Batch) -> Statement {
+    let shared = vec![batch.now.into(), LEASED.into(), batch.holder.into(), batch.real.into()];
+    let mut script = Script { sql: vec![], values: shared };
     let pairs = |pairs: &[(RunId, String)]| pairs.iter().map(|(run, text)| json!([id(*run), text])).collect::<Vec<_>>();
-    add(BORN, batch.born.iter().map(run).collect(), vec![batch.now.into()]);
-    add(MOVED, batch.moved.iter().map(run).collect(), vec![batch.now.into()]);
-    add(DONE, batch.done.iter().map(work).collect(), vec![]);
-    add(DISARMED, ids(&batch.left), vec![Json::from(ids(&batch.ended)).to_string().into()]);
-    add(REPLACED, pairs(&batch.replaced), vec![]);
-    add(WITHDRAWN, pairs(&batch.withdrawn), vec![]);
-    add(QUEUED, queued(batch), vec![LEASED.into(), batch.holder.into(), batch.real.into()]);
-    add(FACTS, facts(batch), vec![]);
-    add(JOURNAL, batch.journal.iter().map(journal).collect(), vec![]);
-    statements
+    let left = |run: &RunId| json!([id(*run), i16::from(batch.ended.contains(run))]);
+    script.add(BORN, batch.born.iter().map(run).collect());
+    script.add(MOVED, batch.moved.iter().map(run).collect());
+    script.add(DONE, batch.done.iter().map(work).collect());
+    script.add(DISARMED, batch.left.iter().map(left).collect());
+    script.add(REPLACED, pairs(&batch.replaced));
+    script.add(WITHDRAWN, pairs(&batch.withdrawn));
+    script.add(QUEUED, queued(batch));
+    script.add(FACTS, facts(batch));
+    script.add(JOURNAL, batch.journal.iter().map(journal).collect());
+    statement(DbBackend::Sqlite, &script.sql.join(";"), script.values)
+}
+
+/// Statements that travel together, each with a set of rows of its own (`$rows`).
+struct Script {
+    sql: Vec<String>,
+    values: Vec<Value>,
+}
+
+impl Script {
+    fn add(&mut self, sql: &str, rows: Vec<Json>) {
+        if !rows.is_empty() {
+            self.values.push(Json::from(rows).to_string().into());
+            self.sql.push(sql.replace("$rows", &format!("${}", self.values.len())));
+        }
+    }
 }
 
 fn queued(batch: &Batch) -> Vec<Json> {
