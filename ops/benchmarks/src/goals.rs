@@ -86,7 +86,7 @@ use Want::{AtLeast, AtMost};
 const GOALS: &[Goal] = &[
     goal(
         "G1",
-        "durable enqueue with its business row, beside pg-boss",
+        "durable enqueue with its business row, its caller's transaction, beside pg-boss",
         one("innkeeper", "enqueue", "per_second"),
         one("pg-boss", "enqueue", "per_second"),
         AtLeast(8.0),
@@ -100,7 +100,21 @@ const GOALS: &[Goal] = &[
     ),
     goal(
         "G1",
-        "the same beside its rows by bare SQL",
+        "the same through the writer, its row a projection, beside pg-boss",
+        one("innkeeper", "together", "per_second"),
+        one("pg-boss", "enqueue", "per_second"),
+        AtLeast(8.0),
+    ),
+    goal(
+        "G1",
+        "the same through the writer, beside graphile-worker",
+        one("innkeeper", "together", "per_second"),
+        one("graphile-worker", "enqueue", "per_second"),
+        AtLeast(8.0),
+    ),
+    goal(
+        "G1",
+        "durable enqueue in its caller's transaction, beside its rows by bare SQL",
         one("innkeeper", "enqueue", "per_second"),
         one("innkeeper", "bare", "per_second"),
         AtLeast(0.5),
@@ -233,8 +247,15 @@ const GOALS: &[Goal] = &[
     ),
     goal(
         "G10",
-        "SQLite: single enqueue beside raw commits",
+        "SQLite: single enqueue, its caller's transaction, beside raw commits",
         one("innkeeper-sqlite", "enqueue", "per_second"),
+        one("innkeeper-sqlite", "commits", "per_second"),
+        AtLeast(0.5),
+    ),
+    goal(
+        "G10",
+        "SQLite: single enqueue through the writer, beside raw commits",
+        one("innkeeper-sqlite", "together", "per_second"),
         one("innkeeper-sqlite", "commits", "per_second"),
         AtLeast(0.5),
     ),

@@ -30,6 +30,9 @@ impl Default for Pools {
     }
 }
 
+/// What the connection that writes keeps of a SQLite file, in KiB: the upper pages of every index, which each commit walks through.
+const PAGES_KEPT: &str = "-32768";
+
 /// How PostgreSQL is to treat connections that take turns and claim: their statements are about sets.
 ///
 /// A plan for a set must not be cached from the time when the tables were empty: it would read whole tables, more slowly with every run
@@ -151,7 +154,7 @@ impl Databases {
                     .synchronous(SqliteSynchronous::Full)
                     .foreign_keys(true)
                     .busy_timeout(Duration::from_secs(10));
-                if read_only { o.pragma("query_only", "on") } else { o }
+                if read_only { o.pragma("query_only", "on") } else { o.pragma("cache_size", PAGES_KEPT) }
             });
             options
         };

@@ -33,6 +33,7 @@ pub(crate) async fn run(part: &str) -> Result<()> {
             let house = House::sqlite().await?;
             bare::commits(&house).await?;
             enqueue::run(&house).await?;
+            enqueue::together(&house).await?;
             backlog::run(&house).await?;
             steps::run(&house).await
         }
