@@ -7,7 +7,10 @@ use harness::{Backend, TestDatabase, on_both};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use sea_orm::{ConnectionTrait, Statement};
 use std::collections::BTreeSet;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::Duration;
 
 const SEED: u64 = 20_000;
@@ -87,3 +90,39 @@ pub(crate) async fn a_storm_of_hang_ups_loses_nothing(db: TestDatabase) {
 }
 
 on_both!(a_storm_of_hang_ups_loses_nothing);
+
+/// Lets a future go when it has had to wait this often.
+async fn dropped_at(begin: impl Future, mut waits: u32) {
+    let mut begin = pin!(begin);
+    poll_fn(|cx| match begin.as_mut().poll(cx) {
+        Poll::Pending if waits > 0 => {
+            waits -= 1;
+            Poll::Pending
+        }
+        _ => Poll::Ready(()),
+    })
+    .await;
+}
+
+/// The driver forgets a transaction whose future is dropped while the server's answer to BEGIN is on its way.
+pub(crate) async fn a_begin_that_nobody_waits_for_leaves_nothing_open(db: TestDatabase) {
+    db.connection.execute_unprepared("create table storm (n bigint primary key)").await.unwrap();
+    let theatre = Theatre::open(db).await;
+    for n in 0..60 {
+        dropped_at(theatre.engine.begin(), n % 3).await;
+        let insert = format!("insert into storm values ({n})");
+        theatre.engine.databases().write().execute_unprepared(&insert).await.unwrap();
+    }
+    if theatre.db.backend == Backend::Postgres {
+        harness::wait::until(Duration::from_secs(5), "every transaction is over", || async {
+            let open = "select count(*) from pg_stat_activity
+                where datname = current_database() and application_name = 'innkeeper write' and state like 'idle in transaction%'";
+            (count(&theatre.db, open).await == 0).then_some(())
+        })
+        .await
+        .unwrap();
+    }
+    assert_eq!(count(&theatre.db, "select count(*) from storm").await, 60);
+}
+
+on_both!(a_begin_that_nobody_waits_for_leaves_nothing_open);
