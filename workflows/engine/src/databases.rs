@@ -240,7 +240,6 @@ fn base(url: &str, size: u32, pools: Pools) -> ConnectOptions {
 pub(crate) async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     let (db, immediate) = (db.clone(), Some(SqliteTransactionMode::Immediate));
     let options = TransactionOptions { sqlite_transaction_mode: immediate, ..Default::default() };
-    #[expect(clippy::disallowed_methods, reason = "this is how everybody else begins")]
     let whole = async move { db.begin_with_options(options).await };
     Unbroken(Some(whole.boxed())).await
 }
