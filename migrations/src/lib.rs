@@ -18,6 +18,7 @@ mod m0007_notifications;
 mod m0008_requests;
 mod m0009_brakes;
 mod m0010_life;
+mod m0011_deaths;
 
 use frozen::Frozen;
 use sea_orm::{
@@ -33,7 +34,7 @@ const LOCK: &str = "
 ";
 
 /// Every change, oldest first.
-fn all() -> [Frozen; 10] {
+fn all() -> [Frozen; 11] {
     [
         m0001_engine::CHANGE,
         m0002_accounts::CHANGE,
@@ -45,6 +46,7 @@ fn all() -> [Frozen; 10] {
         m0008_requests::CHANGE,
         m0009_brakes::CHANGE,
         m0010_life::CHANGE,
+        m0011_deaths::CHANGE,
     ]
 }
 

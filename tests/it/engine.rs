@@ -5,6 +5,7 @@ mod bad_days;
 mod brakes;
 mod conformance;
 mod crowds;
+mod deaths;
 mod evolution;
 mod fences;
 mod full;

@@ -13,7 +13,7 @@ async fn start(theatre: &Theatre, n: u128) {
 }
 
 /// Makes every other process look dead for longer than the limit.
-async fn silence(theatre: &Theatre, process: u128) {
+pub(super) async fn silence(theatre: &Theatre, process: u128) {
     let hex = uuid::Uuid::from_u128(process).simple().to_string();
     let id = match theatre.db.backend {
         harness::Backend::Postgres => format!("'{hex}'::uuid"),
@@ -83,7 +83,7 @@ async fn what_died_together_more_than_once_comes_back_apart(db: TestDatabase) {
         leases.push(first.engine.hands().next().await);
     }
     let second = Theatre::beside(&db, first.office.clone(), 2).await;
-    db.connection.execute_unprepared("update workflow_work set attempt = 6 where kind = 0").await.unwrap();
+    db.connection.execute_unprepared("update workflow_work set deaths = 5 where kind = 0").await.unwrap();
     silence(&first, 1).await;
     let now = second.engine.now().await.unwrap().timestamp_micros();
     assert_eq!(second.engine.rescue().await.unwrap(), MANY);
@@ -149,17 +149,6 @@ async fn letting_go_hands_the_work_over_at_once(db: TestDatabase) {
     assert_eq!(second.state(run(1)).await, State::Paid { receipt: "r1".into() });
 }
 
-async fn work_that_kills_its_process_every_time_is_parked(db: TestDatabase) {
-    let theatre = Theatre::open(db.clone()).await;
-    start(&theatre, 1).await;
-    drop(theatre.engine.hands().next().await);
-    let sql = "update workflow_work set attempt = 21, not_before = 0, holder = null where kind = 0";
-    db.connection.execute_unprepared(sql).await.unwrap();
-    theatre.engine.settle().await.unwrap();
-    assert_eq!(theatre.engine.parked().await.unwrap()[0].error_class.as_deref(), Some("crashed"));
-    assert!(theatre.office.calls.lock().unwrap().is_empty());
-}
-
 async fn a_run_of_a_newer_build_is_left_alone(db: TestDatabase) {
     let theatre = Theatre::open(db.clone()).await;
     start(&theatre, 1).await;
@@ -179,6 +168,5 @@ on_both!(
     two_processes_that_start_the_same_run_agree_on_one,
     a_lease_that_was_lost_on_the_way_comes_back,
     letting_go_hands_the_work_over_at_once,
-    work_that_kills_its_process_every_time_is_parked,
     a_run_of_a_newer_build_is_left_alone,
 );

@@ -8,9 +8,9 @@ use crate::tx::TurnError;
 use crate::{Fault, Found, Policy, RunId, Spawn, Tell, Timestamp, faults};
 use std::time::Duration;
 
-/// Claims without a recorded failure before we call it a crash loop: the process died each time. Work that kills its process is rare,
-/// while a process that is killed from outside takes all that it holds with it: innocent work must not be parked for that.
-const MOST_CRASHES: i32 = 20;
+/// Deaths of whoever held it before we call it a crash loop. Work that kills its process is rare, while a process that is killed from
+/// outside takes all that it holds with it: innocent work must not be parked for that.
+const MOST_DEATHS: i32 = 20;
 /// Deliveries to a run that does not exist (yet) before a person is asked.
 const MOST_DELIVERIES: i32 = 40;
 
@@ -84,9 +84,10 @@ impl ClaimedRow {
 
     /// Why this effect is not tried at all: every process that held it died.
     pub(crate) fn crash_loop(&self) -> Option<String> {
-        let crashes = self.attempt - 1 - self.failures;
-        let looping = crashes >= MOST_CRASHES && self.kind == kind::EFFECT;
-        looping.then(|| format!("its process died {crashes} times while holding it"))
+        let silent = self.attempt - 1 - self.failures;
+        let deaths = if faults::planted("claims_are_deaths") { silent } else { self.deaths };
+        let looping = deaths >= MOST_DEATHS && self.kind == kind::EFFECT;
+        looping.then(|| format!("its process died {deaths} times while holding it"))
     }
 
     /// The try as the outside party sees it, under the key that never changes.
@@ -232,6 +233,7 @@ mod tests {
             outcome: None,
             attempt,
             failures,
+            deaths: 0,
             first_claimed_at: 0,
             error_class: error_class.map(str::to_owned),
             trace: None,

@@ -5,6 +5,7 @@ use crate::databases::begin;
 use crate::engine::Engine;
 use crate::event::{Input, Origin, Verdict, What};
 use crate::hands::Lease;
+use crate::lease_keeping::bury;
 use crate::observe::{Ended, Tried};
 use crate::registry::{Process, RawAttempt};
 use crate::step::variant;
@@ -29,7 +30,12 @@ impl Engine {
             Ok(Err(error)) => {
                 tracing::warn!(work = %work, error = %error, "work could not be concluded; it will be claimed again");
             }
-            Err(_) => tracing::error!(work = %work, "executing work panicked outside the workflow's code"),
+            Err(_) => {
+                tracing::error!(work = %work, "executing work panicked outside the workflow's code");
+                if let Err(error) = bury(&self.core.db.write, lease.fence()).await {
+                    tracing::warn!(work = %work, error = %error, "what panicked could not be given back; it will be reclaimed");
+                }
+            }
         }
     }
 

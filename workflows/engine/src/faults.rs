@@ -37,6 +37,9 @@ pub const PLANTED: &[&str] = &[
     // Nobody frees the leases of the dead; or those of the living are freed.
     "sweeper_off",
     "no_lease_check",
+    // Nobody counts the deaths of those who hold a piece of work; or every claim that left no failure behind counts as one.
+    "no_death_count",
+    "claims_are_deaths",
     // Two claims take the same work; one event is taken in twice.
     "no_skip_locked",
     "no_event_key",

@@ -232,6 +232,7 @@ impl Fused {
             outcome: None,
             attempt: 1,
             failures: 0,
+            deaths: 0,
             first_claimed_at: self.real,
             error_class: None,
             trace: work.trace.clone(),

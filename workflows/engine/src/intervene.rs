@@ -22,14 +22,15 @@ const NOT_CANCELABLE: Refusal = Refusal::new(
 );
 
 impl Tx {
-    /// Has parked work tried again, now; false when it is not parked. Its age still counts: past the safe window it is looked up first.
+    /// Has parked work tried again, now; false when it is not parked. It begins anew: as many tries and deaths as at first are before it.
+    /// Only its age still counts: past the safe window it is looked up first.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn retry(&self, work: WorkId, origin: &Origin) -> Result<bool, DbErr> {
         let now = clock(self.get_database_backend());
         let sql = format!(
-            "update workflow_work set not_before = {now}, failures = 0 where run = $1 and seq = $2 and n = $3 and not_before = $4"
+            "update workflow_work set not_before = {now}, failures = 0, deaths = 0 where run = $1 and seq = $2 and n = $3 and not_before = $4"
         );
         let mut values = named(work);
         values.push(PARKED.into());

@@ -2,11 +2,13 @@
 
 use crate::engine::Engine;
 use crate::event::Fence;
+use crate::operate::clock;
 use crate::storage::schema::LEASED;
 use crate::storage::{real_clock, statement, work_id};
 use crate::{faults, operate};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use std::collections::HashSet;
+use uuid::Uuid;
 
 impl Engine {
     /// Says that this process is alive. Once a second, from a connection of its own.
@@ -43,9 +45,9 @@ impl Engine {
         let real = real_clock(backend);
         // Somebody who is cut off may have died in the middle of a transaction: what that has locked must not keep the rest.
         let skip_locked = if backend == DbBackend::Sqlite { "" } else { "for update skip locked" };
-        let apart = apart(backend);
+        let died = died(backend);
         let sql = format!(
-            "update workflow_work set holder = null, not_before = {real} + (select offset_us from business_clock) + {apart}
+            "update workflow_work set {died}
              where (run, seq, n) in (select run, seq, n from workflow_work where not_before = $1
                and holder not in (select id from workflow_process where beat_at > {real} - $2) {skip_locked})"
         );
@@ -74,11 +76,7 @@ impl Engine {
     pub async fn rescue_all_others(&self) -> Result<u64, DbErr> {
         let db = &self.core.db.write;
         let backend = db.get_database_backend();
-        let (real, apart) = (real_clock(backend), apart(backend));
-        let sql = format!(
-            "update workflow_work set holder = null, not_before = {real} + (select offset_us from business_clock) + {apart}
-             where not_before = $1 and holder <> $2"
-        );
+        let sql = format!("update workflow_work set {} where not_before = $1 and holder <> $2", died(backend));
         let values = vec![LEASED.into(), self.core.hands.process.into()];
         Ok(db.execute_raw(statement(backend, &sql, values)).await?.rows_affected())
     }
@@ -120,32 +118,47 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn let_go(&self) -> Result<u64, DbErr> {
-        let db = &self.core.db.write;
-        let backend = db.get_database_backend();
-        let real = real_clock(backend);
-        let sql = format!(
-            "update workflow_work set holder = null, not_before = {real} + (select offset_us from business_clock)
-             where not_before = $1 and holder = $2"
-        );
-        let process = self.core.hands.process;
-        faults::point("before_let_go");
-        let freed =
-            db.execute_raw(statement(backend, &sql, vec![LEASED.into(), process.into()])).await?.rows_affected();
-        faults::point("after_let_go");
-        db.execute_raw(statement(backend, "delete from workflow_process where id = $1", vec![process.into()])).await?;
+        let freed = self.hand_over(self.core.hands.process).await?;
         if freed > 0 {
             self.core.bell.ring(&self.core.hands.queues().map(|(queue, _)| queue).collect());
         }
         Ok(freed)
     }
+
+    /// Frees everything in a process's name and forgets the process. Nobody has died: nothing is held against the work.
+    pub(crate) async fn hand_over(&self, process: Uuid) -> Result<u64, DbErr> {
+        let db = &self.core.db.write;
+        let backend = db.get_database_backend();
+        let sql = format!(
+            "update workflow_work set holder = null, not_before = {} where not_before = $1 and holder = $2",
+            clock(backend)
+        );
+        faults::point("before_let_go");
+        let freed =
+            db.execute_raw(statement(backend, &sql, vec![LEASED.into(), process.into()])).await?.rows_affected();
+        faults::point("after_let_go");
+        db.execute_raw(statement(backend, "delete from workflow_process where id = $1", vec![process.into()])).await?;
+        Ok(freed)
+    }
 }
 
-/// SQL for how many microseconds later work comes back whose process died: at once, the first time. Work that kills its process takes
+/// SQL that takes work out of the hands of somebody who died: due again at once, the first time. Work that kills its process takes
 /// everything along that was in hand with it; if all of that came back at the same instant, it would be in hand together again, until
 /// the innocent are parked as well.
-fn apart(backend: DbBackend) -> &'static str {
-    match backend {
-        DbBackend::Sqlite => "abs(random() % (1 + 1000000 * min(max(attempt - failures - 1, 0), 20)))",
-        _ => "floor(random() * 1000000 * least(greatest(attempt - failures - 1, 0), 20))::int8",
-    }
+fn died(backend: DbBackend) -> String {
+    let apart = match backend {
+        DbBackend::Sqlite => "abs(random() % (1 + 1000000 * min(deaths, 20)))",
+        _ => "floor(random() * 1000000 * least(deaths, 20))::int8",
+    };
+    let one = i32::from(!faults::planted("no_death_count"));
+    format!("holder = null, not_before = {} + {apart}, deaths = deaths + {one}", clock(backend))
+}
+
+/// Takes a lease out of hands that a panic of our own has dropped: a death like any other, or it would be tried for ever.
+pub(crate) async fn bury(db: &impl ConnectionTrait, fence: Fence) -> Result<u64, DbErr> {
+    let sql = format!(
+        "update workflow_work set {} where run = $1 and seq = $2 and n = $3 and attempt = $4 and not_before = $5",
+        died(db.get_database_backend())
+    );
+    operate::execute(db, &sql, operate::fenced(fence, [LEASED.into()])).await
 }

@@ -42,8 +42,8 @@
 //! | a party for which we are misconfigured pauses itself, and only itself | `brakes::a_party_for_which_we_are_misconfigured_pauses_itself_and_only_itself` |
 //! | a pause holds from its commit on, in every process | `brakes::a_pause_holds_for_work_that_a_commit_would_lease` |
 //! | the urgent go first, and nobody starves | `limits::the_urgent_go_first`, `limits::nobody_starves` |
-//! | nothing is stuck silently; a person retries or answers | `outcomes::our_own_mistake_parks_and_a_person_retries`, `outcomes::a_person_answers_for_parked_work` |
-//! | poison is contained | `outcomes::a_panic_in_the_process_spoils_only_its_own_turn`, `outcomes::a_panic_in_the_projection_spoils_only_its_own_turn`, `fences::work_that_kills_its_process_every_time_is_parked` |
+//! | nothing is stuck silently; a person retries or answers | `outcomes::our_own_mistake_parks_and_a_person_retries`, `deaths::a_retry_never_wears_out`, `outcomes::a_person_answers_for_parked_work` |
+//! | poison is contained | `outcomes::a_panic_in_the_process_spoils_only_its_own_turn`, `outcomes::a_panic_in_the_projection_spoils_only_its_own_turn`, `deaths::work_that_kills_its_process_every_time_is_parked` |
 //! | code changes under live runs | `fences::a_run_of_a_newer_build_is_left_alone`, `evolution::deploy_forth_and_back_finishes_every_run`, `evolution::a_build_that_reads_ahead_strands_no_run`; the product at every state, `processes::builds` |
 //! | what runs under way would have done, they still do | the journals in `workflows/golden`, by `testkit`; each process's `every_order` |
 //! | replay is honest | `relay::every_run_replays_to_the_state_it_is_in`; and every run that any test makes is replayed when it ends (`harness::proof`) |

@@ -26,7 +26,7 @@ pub(crate) fn named(work: WorkId) -> Vec<Value> {
     vec![work.run.uuid().into(), work.seq.into(), work.n.into()]
 }
 
-fn fenced(fence: Fence, more: impl IntoIterator<Item = Value>) -> Vec<Value> {
+pub(crate) fn fenced(fence: Fence, more: impl IntoIterator<Item = Value>) -> Vec<Value> {
     let mut values = named(fence.work);
     values.push(fence.attempt.into());
     values.extend(more);

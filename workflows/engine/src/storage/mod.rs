@@ -132,6 +132,8 @@ pub(crate) struct ClaimedRow {
     pub(crate) outcome: Option<String>,
     pub(crate) attempt: i32,
     pub(crate) failures: i32,
+    /// How often whoever held it died.
+    pub(crate) deaths: i32,
     pub(crate) first_claimed_at: i64,
     pub(crate) error_class: Option<String>,
     pub(crate) trace: Option<String>,
@@ -311,6 +313,7 @@ fn claimed_row(row: &QueryResult) -> Result<ClaimedRow, DbErr> {
         real: row.try_get_by_index(16)?,
         due: instant(row.try_get_by_index(17)?),
         priority: narrow(row.try_get_by_index::<i32>(18)?.into())?,
+        deaths: row.try_get_by_index(19)?,
     })
 }
 

@@ -127,7 +127,7 @@ set attempt = w.attempt + 1, holder = $7, not_before = $8, first_claimed_at = co
 from c, workflow_run r
 where w.ctid = any(array(select t.place from taken t)) and w.not_before <= c.real + c.offset_us and r.id = w.run
 returning w.run, w.seq, w.n, w.kind, w.workflow, w.queue, w.payload, w.request, w.outcome, w.attempt, w.failures, w.first_claimed_at,
-  w.error_class, w.trace, r.input, c.real + c.offset_us, c.real, w.due, w.priority::int4";
+  w.error_class, w.trace, r.input, c.real + c.offset_us, c.real, w.due, w.priority::int4, w.deaths";
 
 /// Takes due work, queue by queue and priority by priority, oldest first; rows that somebody else is taking are passed over, never
 /// waited for.

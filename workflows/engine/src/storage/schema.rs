@@ -233,3 +233,10 @@ create index workflow_run_finished on workflow_run (workflow, created_at) where 
 create index workflow_run_flagged on workflow_run (workflow, id) where unexpected > 0;
 create index workflow_work_parked on workflow_work (due) where not_before = 9223372036854775807;
 ";
+
+/// Deaths, counted as what they are, on PostgreSQL: a claim raises the attempt whatever becomes of it, and a retry, a process that
+/// hands over its work or an answer that was lost are nobody's death.
+pub const POSTGRES_V4: &str = "alter table workflow_work add column deaths int4 not null default 0";
+
+/// Deaths, counted as what they are, on SQLite.
+pub const SQLITE_V4: &str = "alter table workflow_work add column deaths integer not null default 0";

@@ -47,8 +47,10 @@ const WITHDRAWN: &str = r"
 delete from workflow_work where kind = 0 and attempt = 0
   and (run, payload) in (select unhex(value ->> 0), value ->> 1 from json_each($rows))";
 
+/// The columns are named, so that a schema with more of them is no obstacle to this build.
 const QUEUED: &str = r"
-insert into workflow_work
+insert into workflow_work (run, seq, n, kind, scope, workflow, queue, name, payload, request, outcome, due, not_before, attempt, failures,
+  holder, first_claimed_at, error_class, last_error, trace, priority, lane, most)
 select unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
   value ->> 9, null, value ->> 10, iif(value ->> 11, $2, value ->> 10), value ->> 11, 0, iif(value ->> 11, $3, null),
   iif(value ->> 11, $4, null), null, null, value ->> 12, value ->> 13, value ->> 14, value ->> 15
@@ -85,7 +87,7 @@ where (run, seq, n) in (select run, seq, n from taken)
 returning run, seq, n, kind, workflow, queue, payload, request, outcome, attempt, failures, first_claimed_at, error_class, trace,
   (select input from workflow_run r where r.id = workflow_work.run),
   cast(unixepoch('subsec') * 1000 as integer) * 1000 + (select offset_us from business_clock),
-  cast(unixepoch('subsec') * 1000 as integer) * 1000, due, priority";
+  cast(unixepoch('subsec') * 1000 as integer) * 1000, due, priority, deaths";
 
 /// Takes due work, queue by queue and priority by priority, oldest first.
 ///

@@ -157,6 +157,7 @@ impl Memory {
             outcome: row.outcome.clone(),
             attempt: row.attempt,
             failures: row.failures,
+            deaths: row.deaths,
             first_claimed_at,
             error_class: row.error_class.clone(),
             trace,

@@ -26,6 +26,7 @@ pub(super) struct WorkRow {
     pub(super) not_before: i64,
     pub(super) attempt: i32,
     pub(super) failures: i32,
+    pub(super) deaths: i32,
     pub(super) holder: Option<Uuid>,
     pub(super) first_claimed_at: Option<i64>,
     pub(super) outcome: Option<String>,
@@ -216,6 +217,7 @@ impl Memory {
                 not_before,
                 attempt: i32::from(leased),
                 failures: 0,
+                deaths: 0,
                 holder: leased.then_some(holder),
                 first_claimed_at: leased.then_some(real),
                 outcome: None,
@@ -308,7 +310,7 @@ impl Memory {
         let freed: Vec<_> =
             self.leases().filter(|(holder, fence)| silent(*holder) && !self.is_locked(fence.work)).collect();
         for (_, fence) in &freed {
-            self.free(*fence, now);
+            self.bury(*fence, now);
         }
         freed
     }
@@ -344,13 +346,29 @@ impl Memory {
         stands
     }
 
+    /// Takes a lease out of the hands of somebody who died.
+    pub(super) fn bury(&mut self, fence: Fence, now: i64) -> bool {
+        let stands = self.free(fence, now);
+        if let Some(row) = self.work.get_mut(&fence.work).filter(|_| stands) {
+            row.deaths += i32::from(!planted("no_death_count"));
+        }
+        stands
+    }
+
+    /// A process hands over everything that is in its name, and is gone.
+    pub(super) fn let_go(&mut self, process: Uuid, now: i64) -> usize {
+        let mine: Vec<Fence> = self.leases().filter(|(holder, _)| *holder == process).map(|(_, fence)| fence).collect();
+        self.beats.remove(&process);
+        mine.into_iter().filter(|fence| self.free(*fence, now)).count()
+    }
+
     /// An operator has parked work tried again.
     pub(super) fn retry(&mut self, work: WorkId, now: i64) -> bool {
         let parked = self.work.get(&work).is_some_and(|row| row.not_before == PARKED);
         if parked {
             self.stand(work, now);
             if let Some(row) = self.work.get_mut(&work) {
-                row.failures = 0;
+                (row.failures, row.deaths) = (0, 0);
             }
         }
         parked

@@ -48,6 +48,8 @@ enum Act {
     ParkAnyhow(WorkId),
     Defer(Fence, i64),
     Release(Fence),
+    /// A panic has dropped it.
+    Bury(Fence),
     SaveOutcome(Fence),
     Holds(Fence),
     /// This process is alive, or has not been heard of for an hour.
@@ -56,6 +58,8 @@ enum Act {
         alive: bool,
     },
     Rescue,
+    /// A process hands over what it has.
+    LetGo(Uuid),
     /// What is in this process's name.
     Leases(Uuid),
     Retry(WorkId),
@@ -77,10 +81,12 @@ impl Act {
             Self::ParkAnyhow(_) => "park anyhow",
             Self::Defer(..) => "defer",
             Self::Release(_) => "release",
+            Self::Bury(_) => "bury",
             Self::SaveOutcome(_) => "save an outcome",
             Self::Holds(_) => "ask for a lease",
             Self::Beat { .. } => "beat",
             Self::Rescue => "rescue",
+            Self::LetGo(_) => "let go",
             Self::Leases(_) => "ask for leases",
             Self::Retry(_) => "retry",
             Self::Brake(_) => "brake",
@@ -98,7 +104,7 @@ enum Answer {
     /// A unique key is taken.
     Unique,
     Said(bool),
-    Rescued(u64),
+    Freed(u64),
     /// Rows, each in words, in the order of their keys.
     Rows(Vec<String>),
 }
@@ -120,7 +126,8 @@ impl Conformed {
             (_, Answer::Unique) => "a key is taken",
             (Act::Claim(_), Answer::Rows(rows)) if !rows.is_empty() => "work is claimed",
             (Act::ClaimLanes(..), Answer::Rows(rows)) if rows.len() > 1 => "work of lanes is claimed",
-            (Act::Rescue, Answer::Rescued(1..)) => "work is rescued",
+            (Act::Rescue, Answer::Freed(1..)) => "work is rescued",
+            (Act::LetGo(_), Answer::Freed(1..)) => "work is handed over",
             (Act::Retry(_), Answer::Said(true)) => "parked work is retried",
             (Act::Holds(_), Answer::Said(true)) => "a lease stands",
             (Act::PutBack(..) | Act::Park(_) | Act::Release(_), Answer::Said(false)) => "who is late changes nothing",
@@ -226,6 +233,7 @@ impl<'a> Play<'a> {
             Act::ParkAnyhow(work) => Answer::Said(memory.park(*work, ("poison", sql::WHY))),
             Act::Defer(fence, at) => Answer::Said(memory.defer(*fence, *at)),
             Act::Release(fence) => Answer::Said(memory.free(*fence, now)),
+            Act::Bury(fence) => Answer::Said(memory.bury(*fence, now)),
             Act::SaveOutcome(fence) => Answer::Said(memory.save_outcome(*fence, sql::OUTCOME)),
             Act::Holds(fence) => Answer::Said(memory.leased(*fence)),
             Act::Beat { process, alive } => {
@@ -233,7 +241,8 @@ impl<'a> Play<'a> {
                 memory.beat(*process, if *alive { i64::MAX } else { 0 });
                 Answer::Done
             }
-            Act::Rescue => Answer::Rescued(memory.rescue(now, BEHIND).len() as u64),
+            Act::Rescue => Answer::Freed(memory.rescue(now, BEHIND).len() as u64),
+            Act::LetGo(process) => Answer::Freed(memory.let_go(*process, now) as u64),
             Act::Leases(process) => {
                 let mine = memory.leases().filter(|(holder, _)| holder == process);
                 let mut rows: Vec<String> = mine.map(|(_, fence)| format!("{fence:?}")).collect();
@@ -270,7 +279,7 @@ impl<'a> Play<'a> {
             }
             let special = |at: i64| at == LEASED || at == PARKED;
             if ours.not_before != theirs.not_before {
-                let spread = 1_000_000 * i64::from((ours.attempt - ours.failures - 1).clamp(0, 20));
+                let spread = 1_000_000 * i64::from((ours.deaths - 1).clamp(0, 20));
                 let fits = (before.0..=after.0 + spread).contains(&theirs.not_before);
                 if special(ours.not_before) || ours.not_before != self.now || !fits {
                     return Err(format!("{work} is due at {} and {}", ours.not_before, theirs.not_before));

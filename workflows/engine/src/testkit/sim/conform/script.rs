@@ -57,6 +57,7 @@ impl Script {
                 let takes = vec![self.take(2)];
                 Act::ClaimLanes(Claim { takes, ..self.claim() }, after.to_owned())
             }
+            17 if free && self.dice.one_in(2) => Act::LetGo(self.process()),
             17 => Act::Rescue,
             18 => Act::Beat { process: self.process(), alive: self.dice.one_in(2) },
             19 => Act::Leases(self.process()),
@@ -78,7 +79,8 @@ impl Script {
             3 | 4 => Act::Park(fence),
             5 => Act::ParkAnyhow(fence.work),
             6 => Act::Defer(fence, self.due()),
-            7 | 8 => Act::Release(fence),
+            7 => Act::Release(fence),
+            8 => Act::Bury(fence),
             9 => Act::SaveOutcome(fence),
             _ => Act::Retry(self.work(memory, |row| row.not_before == PARKED)),
         }

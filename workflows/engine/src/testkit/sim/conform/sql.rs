@@ -4,6 +4,7 @@ use super::{Act, Answer, refused};
 use crate::databases::{begin, trouble};
 use crate::event::Fence;
 use crate::intervene::OPERATORS_ACT;
+use crate::lease_keeping::bury;
 use crate::storage::schema::LEASED;
 use crate::storage::{self, Claim, ClaimedRow, brakes, instant, statement, work_id};
 use crate::testkit::sim::memory::WorkRow;
@@ -75,10 +76,12 @@ impl<'a> Sql<'a> {
             Act::ParkAnyhow(work) => said(operate::park(db, *work, "poison", WHY).await?),
             Act::Defer(fence, at) => said(operate::defer(db, *fence, instant(*at)).await?),
             Act::Release(fence) => said(operate::release(db, *fence).await?),
+            Act::Bury(fence) => said(bury(db, *fence).await?),
             Act::SaveOutcome(fence) => said(operate::save_outcome(db, *fence, OUTCOME).await?),
             Act::Holds(fence) => Answer::Said(operate::holds(db, *fence).await?),
             Act::Beat { process, alive } => self.beat(*process, *alive).await?,
-            Act::Rescue => Answer::Rescued(self.engine.rescue().await?),
+            Act::Rescue => Answer::Freed(self.engine.rescue().await?),
+            Act::LetGo(process) => Answer::Freed(self.engine.hand_over(*process).await?),
             Act::Leases(process) => self.leases(*process).await?,
             Act::Retry(work) => Answer::Said(self.engine.retry(*work, Origin::default()).await?),
             Act::Brake(row) => {
@@ -167,7 +170,7 @@ impl<'a> Sql<'a> {
     pub(super) async fn work(&self) -> Result<Vec<Row>, DbErr> {
         let sql = "select run, seq, n, not_before, first_claimed_at, cast(kind as integer), cast(scope as integer), workflow, queue,
           cast(priority as integer), lane, most, name, payload, request, due, trace, attempt, failures, holder, outcome, error_class,
-          last_error from workflow_work";
+          last_error, deaths from workflow_work";
         let mut rows = vec![];
         for row in operate::query(&self.engine.core.db.read, sql, vec![]).await? {
             let lane: Option<String> = row.try_get_by_index(10)?;
@@ -191,6 +194,7 @@ impl<'a> Sql<'a> {
                 outcome: row.try_get_by_index(20)?,
                 error_class: row.try_get_by_index(21)?,
                 last_error: row.try_get_by_index(22)?,
+                deaths: row.try_get_by_index(23)?,
             };
             let words = format!("{words:?}");
             let (not_before, first_claimed_at) = (row.try_get_by_index(3)?, row.try_get_by_index(4)?);
@@ -300,6 +304,7 @@ struct Words<'a> {
     outcome: Option<String>,
     error_class: Option<String>,
     last_error: Option<String>,
+    deaths: i32,
 }
 
 pub(super) fn in_words(row: &WorkRow) -> String {
@@ -323,6 +328,7 @@ pub(super) fn in_words(row: &WorkRow) -> String {
         outcome: row.outcome.clone(),
         error_class: row.error_class.clone(),
         last_error: row.last_error.clone(),
+        deaths: row.deaths,
     };
     format!("{words:?}")
 }
