@@ -3,7 +3,8 @@
 use super::switchboard::{Line, Order, Plan, Switchboard, Tone, Urgency, World, order};
 use super::toy::run;
 use engine::{Circuit, Limits, Patience, Rate};
-use harness::{TestDatabase, on_both};
+use harness::{Backend, TestDatabase, both, on_both};
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use std::time::Duration;
 
 on_both!(
@@ -77,6 +78,34 @@ async fn a_full_lane_is_in_nobodys_way(db: TestDatabase) {
     board.order(63..66, &order(Line::Phone)).await;
     board.engine.claim().await.unwrap();
     assert_eq!(board.leased("queue").await, [("phone".to_owned(), 6), ("post".to_owned(), 1)]);
+}
+
+/// On PostgreSQL alone: SQLite lets nobody write beside somebody else's transaction.
+#[test]
+fn a_claim_of_lanes_waits_for_nobody() {
+    both::run(Backend::Postgres, async |db: TestDatabase| {
+        let world = World::default();
+        let board = Plan { room: 6, ..Plan::default() }.open(&db, &world).await;
+        board.order(0..2, &in_lane(Line::Phone, "a", 2)).await;
+        board.order(2..4, &in_lane(Line::Phone, "b", 1)).await;
+        board.order(4..5, &in_lane(Line::Phone, "c", 1)).await;
+        board.order(5..6, &in_lane(Line::Phone, "d", 1)).await;
+        // Somebody who is cut off in the middle of a transaction has the oldest of two lanes.
+        let cut_off = db.connection.begin().await.unwrap();
+        let runs = format!("'{}', '{}'", run(0).uuid(), run(2).uuid());
+        let sql = format!("select 1 from workflow_work where run in ({runs}) for update");
+        cut_off.execute_unprepared(&sql).await.unwrap();
+        let claimed = tokio::time::timeout(Duration::from_secs(5), board.engine.claim()).await;
+        assert_eq!(claimed.expect("the claim waits for nobody").unwrap(), 3, "half of the room");
+        let leased = ["a", "c", "d"].map(|lane| (lane.to_owned(), 1));
+        assert_eq!(
+            board.leased("lane").await,
+            leased,
+            "what is locked takes its place in the lane, and none in the room"
+        );
+        cut_off.rollback().await.unwrap();
+        assert_eq!(board.engine.claim().await.unwrap(), 2);
+    });
 }
 
 async fn a_lease_of_a_dead_process_gives_its_place_in_the_lane_back(db: TestDatabase) {

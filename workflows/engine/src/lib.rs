@@ -37,6 +37,7 @@
 //! | as often as its policy says, as far apart, and as patiently as it was asked | all of `retries` |
 //! | a queue's room in a process is never exceeded | `limits::a_queue_is_never_wider_than_its_room` |
 //! | a lane's limit is never exceeded among attempts with a live lease | `limits::a_lane_is_never_wider_than_it_says` |
+//! | whoever is cut off in a transaction keeps nobody from the rest | `limits::a_claim_of_lanes_waits_for_nobody`, `fences::what_the_dead_have_locked_does_not_keep_the_rest_of_their_work` |
 //! | a party is called no faster than its rate by all processes together | `limits::a_rate_holds_for_all_processes_together` |
 //! | a party that fails is left alone, then tried once | `limits::a_party_that_fails_again_and_again_is_left_alone_and_then_tried_once` |
 //! | a party for which we are misconfigured pauses itself, and only itself | `brakes::a_party_for_which_we_are_misconfigured_pauses_itself_and_only_itself` |

@@ -160,7 +160,11 @@ pub(super) const LOCK_LANES: &str =
     "select pg_advisory_xact_lock(hashtextextended('lanes of ' || $1::text, 4826711904))";
 
 /// Takes due work of lanes, from every lane as much as it has room for. `l` goes from lane to lane by the index, so that neither a
-/// full lane nor a long one is walked through; it needs no row locks, because whoever claims work of lanes holds the queue's lock.
+/// full lane nor a long one is walked through.
+///
+/// Whoever claims work of lanes holds the queue's lock, so nobody else takes what is picked here; but a turn may be withdrawing it. Such
+/// a row is passed over, never waited for: it takes up its place in its lane and none of the room. Rows are locked one by one in the
+/// order in which they were picked, and only until the room is used up.
 static CLAIM_LANES: LazyLock<String> = LazyLock::new(|| {
     format!(
         "with recursive {OPEN},
@@ -169,7 +173,7 @@ static CLAIM_LANES: LazyLock<String> = LazyLock::new(|| {
           union all
           select l.queue, l.room, (select min(w.lane) from workflow_work w where w.queue = l.queue and w.lane > l.lane), l.n + 1
           from l where l.lane is not null and l.n < {LANES_AT_ONCE}),
-        taken as materialized (
+        picked as materialized (
           select d.place from c, l
           cross join lateral (
             select count(*) as busy from workflow_work b where b.queue = l.queue and b.lane = l.lane and b.not_before = $8) b
@@ -181,7 +185,11 @@ static CLAIM_LANES: LazyLock<String> = LazyLock::new(|| {
               where w.queue = l.queue and w.lane = l.lane and w.not_before <= c.real + c.offset_us
               order by w.not_before limit l.room) w) d
           where l.lane is not null and b.busy + d.nth <= d.most
-          order by d.priority, d.not_before limit (select room from q))
+          order by d.priority, d.not_before),
+        taken as materialized (
+          select t.place from picked p
+          cross join lateral (select w.ctid as place from workflow_work w where w.ctid = p.place for update of w skip locked) t
+          limit (select room from q))
         {LEASE}"
     )
 });
@@ -351,16 +359,21 @@ fn journal(rows: &[JournalRow]) -> Vec<Value> {
 pub(super) fn claim(claim: &Claim) -> Statement {
     let mut values = asked(claim);
     values.extend([claim.order.classes.to_vec().into(), claim.order.parts.into()]);
-    if planted("no_skip_locked") {
-        return statement(DbBackend::Postgres, &CLAIM.replace(" for update of w skip locked", ""), values);
+    skipping(&CLAIM, values)
+}
+
+/// Rows that are locked are passed over, unless a bug is planted.
+fn skipping(sql: &str, values: Vec<Value>) -> Statement {
+    match planted("no_skip_locked") {
+        true => statement(DbBackend::Postgres, &sql.replace(" for update of w skip locked", ""), values),
+        false => statement(DbBackend::Postgres, sql, values),
     }
-    statement(DbBackend::Postgres, &CLAIM, values)
 }
 
 pub(super) fn claim_lanes(claim: &Claim, after: &str) -> Statement {
     let mut values = asked(claim);
     values.push(after.into());
-    statement(DbBackend::Postgres, &CLAIM_LANES, values)
+    skipping(&CLAIM_LANES, values)
 }
 
 fn asked(claim: &Claim) -> Vec<Value> {

@@ -45,7 +45,7 @@ impl Memory {
 
     /// What is due of the lanes of one queue that have room, beginning after lane `after`. Whoever asks has the queue's lanes locked.
     ///
-    /// A row that a transaction has locked takes up its place: a database waits for it, and mostly finds it gone.
+    /// A row that a transaction has locked takes up its place in the lane, and none of the room.
     pub(super) fn choose_in_lanes(&self, claim: &Claim, after: &str, now: i64) -> Vec<WorkId> {
         let blind = planted("no_lane_limit");
         let mut chosen = vec![];
@@ -65,8 +65,8 @@ impl Memory {
                 );
             }
             due.sort_unstable();
-            let chosen_here = due.into_iter().take(places(take.room)).map(|(.., work)| work);
-            chosen.extend(chosen_here.filter(|work| !self.is_locked(*work)));
+            let free = due.into_iter().map(|(.., work)| work).filter(|work| !self.is_locked(*work));
+            chosen.extend(free.take(places(take.room)));
         }
         chosen
     }

@@ -52,7 +52,7 @@ impl Script {
         match self.dice.below(28) {
             0..=9 => self.begin(memory, open),
             10..=14 => Act::Claim(self.claim()),
-            15 | 16 if free => {
+            15 | 16 => {
                 let after = *self.pick(&["", "a", "b"]);
                 let takes = vec![self.take(2)];
                 Act::ClaimLanes(Claim { takes, ..self.claim() }, after.to_owned())
