@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 /// The guards that are taken out, and how many seeds each may hide for.
-const GUARDS: [&str; 8] = [
+const GUARDS: [&str; 10] = [
     "no_fencing",
     "no_skip_locked",
     "no_event_key",
@@ -19,6 +19,8 @@ const GUARDS: [&str; 8] = [
     "no_lane_limit",
     "no_rate_limit",
     "no_brakes",
+    "no_death_count",
+    "claims_are_deaths",
 ];
 const PATIENCE: u64 = 50;
 
@@ -62,6 +64,10 @@ fn many(first: u64, count: u64) -> Result<(), Box<Broken>> {
         sum.events / count,
         sum.least.1
     );
+    let [archived, restored, forgotten, rounds, missed] = sum.stories.map(|story| story / count);
+    println!(
+        "it puts {archived} runs away, brings {restored} back and forgets {forgotten}; {rounds} rounds begin and {missed} are missed"
+    );
     sum.hits
         .iter()
         .for_each(|(kind, (hits, least))| println!("{hits:>9}  a process {kind} (at least {least} in every seed)"));
@@ -74,12 +80,16 @@ struct Sum {
     runs: u64,
     events: u64,
     least: (usize, usize),
+    /// Runs put away, brought back and forgotten; rounds begun and missed.
+    stories: [u64; 5],
     hits: BTreeMap<&'static str, (u64, u32)>,
 }
 
 impl Sum {
     fn add(&mut self, seen: Seen) {
-        let Seen { runs, events, hits, .. } = seen;
+        let Seen { runs, events, hits, archived, restored, forgotten, rounds, missed, .. } = seen;
+        let told = [archived, restored, forgotten, rounds, missed];
+        self.stories.iter_mut().zip(told).for_each(|(sum, told)| *sum += u64::from(told));
         let first = self.runs == 0;
         self.runs += runs as u64;
         self.events += events as u64;

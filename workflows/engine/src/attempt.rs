@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// Deaths of whoever held it before we call it a crash loop. Work that kills its process is rare, while a process that is killed from
 /// outside takes all that it holds with it: innocent work must not be parked for that.
-const MOST_DEATHS: i32 = 20;
+pub(crate) const MOST_DEATHS: i32 = 20;
 /// Deliveries to a run that does not exist (yet) before a person is asked.
 const MOST_DELIVERIES: i32 = 40;
 

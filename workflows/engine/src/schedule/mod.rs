@@ -86,7 +86,7 @@ impl Schedule {
     }
 
     /// What is to be fired now, oldest first, when `last` was the latest instant that fired.
-    fn due(&self, last: Timestamp, now: Timestamp) -> Vec<Timestamp> {
+    pub(crate) fn due(&self, last: Timestamp, now: Timestamp) -> Vec<Timestamp> {
         let (since, most) = match self.catch_up {
             CatchUp::Skip => (last.max(now - MISSED_AFTER), 1),
             CatchUp::Once => (last, 1),

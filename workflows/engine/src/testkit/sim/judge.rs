@@ -2,12 +2,14 @@
 
 use super::log::short;
 use super::market::{RATE, Stall, State};
+use super::wardens::Rounds;
 use super::world::World;
+use crate::attempt::MOST_DEATHS;
 use crate::event::{EventKey, Fence, Input, What};
 use crate::replay;
 use crate::storage::Batch;
 use crate::storage::schema::kind;
-use crate::turn::{JournalRow, Mark, NewWork};
+use crate::turn::{JournalRow, Mark, NewWork, RunRow};
 use crate::{Replay, RunId, RunView, Spawn, Target, Tell, Timestamp, WorkId, Workflow};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
@@ -39,6 +41,17 @@ pub(super) struct Oracle {
     pub(super) openings: u32,
     /// When calls to the post were claimed.
     calls: Vec<i64>,
+    /// Deaths of whoever held a piece of work, since it began or an operator had it tried again.
+    deaths: HashMap<WorkId, i32>,
+    /// How often work was put aside for its deaths.
+    pub(super) crashed: u32,
+    pub(super) rounds: Rounds,
+    /// How often runs were put away, and brought back.
+    pub(super) archived: u32,
+    pub(super) restored: u32,
+    /// What the archive has forgotten, and how much that is.
+    pub(super) purged: u32,
+    pub(super) forgotten: Vec<(RunRow, Vec<JournalRow>)>,
     beats: HashMap<Uuid, i64>,
     queued: BTreeMap<WorkId, Queued>,
     holders: BTreeMap<u32, RunId>,
@@ -57,6 +70,39 @@ impl Oracle {
             self.wrong.push(format!("the lease of {} is taken from a process that is alive", fence.work));
         }
         self.lost.insert(fence);
+        *self.deaths.entry(fence.work).or_default() += 1;
+    }
+
+    /// Nothing but a death is held against work, and every death is.
+    pub(super) fn has_seen(&mut self, work: WorkId, counted: i32) {
+        let seen = self.deaths(work);
+        if seen != counted {
+            self.wrong.push(format!("{counted} deaths are held against {work}, which has seen {seen}"));
+        }
+    }
+
+    fn deaths(&self, work: WorkId) -> i32 {
+        self.deaths.get(&work).copied().unwrap_or_default()
+    }
+
+    /// Nothing is put aside for its deaths before they are too many.
+    pub(super) fn set_aside(&mut self, work: WorkId) {
+        self.crashed += 1;
+        if self.deaths(work) < MOST_DEATHS {
+            self.wrong.push(format!("{work} is put aside after {} deaths", self.deaths(work)));
+        }
+    }
+
+    /// Nothing is tried once they are.
+    pub(super) fn tried(&mut self, work: WorkId) {
+        if self.deaths(work) >= MOST_DEATHS {
+            self.wrong.push(format!("{work} is tried after {} deaths", self.deaths(work)));
+        }
+    }
+
+    /// An operator has work tried again: it begins anew.
+    pub(super) fn retried(&mut self, work: WorkId) {
+        self.deaths.remove(&work);
     }
 
     /// Nothing is begun while an operator holds it back.
@@ -136,12 +182,22 @@ impl World {
     pub(super) fn judge(&mut self) -> Vec<String> {
         let mut wrong = std::mem::take(&mut self.oracle.wrong);
         wrong.append(&mut self.party.books().wrong);
+        self.archive(&mut wrong);
+        self.rounds(&mut wrong);
         self.promises(&mut wrong);
         self.ends(&mut wrong);
         self.journals(&mut wrong);
         self.errands(&mut wrong);
         self.money(&mut wrong);
         wrong
+    }
+
+    /// Whatever was put away was over, with nothing left to do. From here on everything is read as if it had stayed where it was.
+    fn archive(&mut self, wrong: &mut Vec<String>) {
+        for work in self.memory.work.keys().filter(|work| self.memory.is_archived(**work)) {
+            wrong.push(format!("{work} is left of a run that was put away"));
+        }
+        self.memory.unfold(std::mem::take(&mut self.oracle.forgotten));
     }
 
     /// What somebody was told yes to is there, once.
@@ -165,6 +221,9 @@ impl World {
         }
         for (work, row) in &self.memory.work {
             wrong.push(format!("{work} of kind {} is left, try {}", row.kind(), row.attempt));
+        }
+        if self.oracle.crashed == 0 {
+            wrong.push("what kills its process was never put aside".to_owned());
         }
     }
 

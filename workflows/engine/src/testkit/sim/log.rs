@@ -20,6 +20,7 @@ pub(super) enum Deed {
     Rescued(WorkId, i32),
     Reclaimed(WorkId, i32),
     Mischief(&'static str),
+    PutAway(RunId),
     Started,
     Healed,
 }
@@ -109,6 +110,7 @@ impl Deed {
             Self::Mischief(kind) => (13, None, 0, kind),
             Self::Started => (14, None, 0, ""),
             Self::Healed => (15, None, 0, ""),
+            Self::PutAway(run) => (16, Some((run, 0)), 0, ""),
         }
     }
 
@@ -129,6 +131,7 @@ impl Deed {
             Self::Rescued(work, attempt) => format!("rescues {} from try {attempt}", name(work)),
             Self::Reclaimed(work, attempt) => format!("reclaims {} from try {attempt}", name(work)),
             Self::Mischief(kind) => format!("MISCHIEF: {kind}"),
+            Self::PutAway(run) => format!("puts {} away", short(run)),
             Self::Started => "starts".to_owned(),
             Self::Healed => "everything heals".to_owned(),
         }

@@ -1,6 +1,7 @@
 //! The workload: stalls on a market that contend for pitches, pay for them, write letters and greet their neighbours.
 
 use super::party::Party;
+use super::wardens::Tick;
 use crate::{
     Changed, Conflict, Fact, Lane, Limits, Patience, Policy, Project, ProjectError, Rate, Refusal, RunId, Step,
     Timestamp, Tx, Workflow,
@@ -237,6 +238,38 @@ impl Workflow for Letter {
     }
 }
 
+/// A round that a warden walks over the market: it is over when it has begun.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Round;
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) enum Walk {
+    Begun,
+}
+
+impl Workflow for Round {
+    const NAME: &'static str = "round";
+    type Input = Tick;
+    type State = Walk;
+    type Event = ();
+    type Effect = ();
+    type Timer = ();
+
+    fn start(_: &Tick, _: Timestamp) -> Step<Self> {
+        Step::to(Walk::Begun)
+    }
+
+    fn on(_: &Tick, _: Walk, (): (), _: Timestamp) -> Result<Step<Self>, Refusal> {
+        Err(Refusal::out_of_turn())
+    }
+
+    fn elapsed((): ()) {}
+
+    fn is_final(_: &Walk) -> bool {
+        true
+    }
+}
+
 // The simulation's storage keeps the pitches itself; these are never called.
 
 impl Project<Tx> for Stall {
@@ -255,8 +288,20 @@ impl Project<Tx> for Letter {
     }
 }
 
+impl Project<Tx> for Round {
+    type Error = DbErr;
+
+    async fn project(_: &Tx, _: &[Changed<Self>]) -> Result<(), ProjectError<DbErr>> {
+        Ok(())
+    }
+}
+
 /// The market's processes with one outside party for all of them.
 pub(super) fn registry(party: &Party) -> crate::Registry {
     let post = crate::Party::new("post", &[POST]).limits(Limits { rate: Some(RATE), patience: PATIENCE });
-    crate::Registry::new().register::<Stall>(party.clone()).register::<Letter>(party.clone()).party(post)
+    crate::Registry::new()
+        .register::<Stall>(party.clone())
+        .register::<Letter>(party.clone())
+        .register::<Round>(party.clone())
+        .party(post)
 }

@@ -4,7 +4,9 @@
 //! repeat is what the databases promise: a transaction holds its runs and work rows from load to commit, a commit is all or nothing,
 //! unique keys hold at commit, a claim passes over locked rows, a look taken before waiting for a lock does not see what came between.
 
+use super::archive::Archived;
 use super::market::State;
+use super::wardens::{Tick, Ticks};
 use crate::event::Fence;
 use crate::faults::planted;
 use crate::registry::RawChanged;
@@ -41,6 +43,10 @@ struct Open {
     since: i64,
     runs: Vec<RunId>,
     work: Vec<WorkId>,
+    /// Runs that it has brought back from the archive.
+    restored: Vec<RunId>,
+    /// The row of a schedule's instant that it has written.
+    tick: Option<Tick>,
 }
 
 /// What a transaction saw before it had to wait.
@@ -74,6 +80,10 @@ pub(super) struct Memory {
     /// The number of the last change of a brake.
     pub(super) changes: i32,
     pub(super) due: BTreeSet<(i64, WorkId)>,
+    pub(super) ticks: Ticks,
+    pub(super) archive: BTreeMap<RunId, Archived>,
+    /// When a run took something in last.
+    pub(super) touched: BTreeMap<RunId, i64>,
     names: HashSet<(String, String)>,
     pitches: BTreeMap<u32, RunId>,
     beats: BTreeMap<Uuid, i64>,
@@ -85,12 +95,28 @@ impl Memory {
     /// Loads and locks; `None` while somebody else holds what is wanted. `glimpse` is kept from the first try to the last.
     pub(super) fn begin(&mut self, ask: &Ask, now: i64, glimpse: &mut Option<Glimpse>) -> Option<(u64, Loaded)> {
         let glimpse = glimpse.get_or_insert_with(|| self.glimpse(ask));
-        self.open.retain(|open| now - open.since < IDLE_LIMIT);
+        self.end_idle(now);
         let timers: Vec<WorkId> = ask.runs.iter().flat_map(|run| self.due_timers(*run, now)).collect();
         let wanted = |work: &WorkId| ask.fences.contains(work) || timers.contains(work);
         if self.open.iter().any(|o| o.runs.iter().any(|r| ask.runs.contains(r)) || o.work.iter().any(wanted)) {
             return None;
         }
+        let glimpse = std::mem::take(glimpse);
+        let loaded = self.load(ask, glimpse, now);
+        let runs = loaded.runs.keys().copied().collect();
+        let work = loaded.fences.keys().copied().chain(timers).collect();
+        Some((self.open(now, runs, work), loaded))
+    }
+
+    /// Opens a transaction that has locked this.
+    pub(super) fn open(&mut self, since: i64, runs: Vec<RunId>, work: Vec<WorkId>) -> u64 {
+        self.txs += 1;
+        self.open.push(Open { tx: self.txs, since, runs, work, restored: vec![], tick: None });
+        self.txs
+    }
+
+    /// What a transaction that has its locks sees; what exists at all it has seen in a glimpse before it waited for them.
+    pub(super) fn load(&self, ask: &Ask, glimpse: Glimpse, now: i64) -> Loaded {
         let mut loaded = Loaded {
             now: instant(now),
             real: now,
@@ -98,7 +124,7 @@ impl Memory {
             runs: HashMap::with_capacity(ask.runs.len()),
             timers: HashMap::new(),
             fences: HashMap::with_capacity(ask.fences.len()),
-            seen: std::mem::take(&mut glimpse.seen),
+            seen: glimpse.seen,
         };
         for run in ask.runs.iter().filter(|run| glimpse.runs.contains(run)) {
             loaded.runs.extend(self.runs.get(run).map(|row| (*run, row.clone())));
@@ -107,19 +133,15 @@ impl Memory {
             let fence = |row: &WorkRow| FenceRow { attempt: row.attempt, last_error: row.last_error.clone() };
             loaded.fences.extend(self.work.get(work).map(|row| (*work, fence(row))));
         }
-        for work in &timers {
-            let NewWork { payload, due, scope, .. } = &self.work[work].new;
-            let timer = DueTimer { work: *work, payload: payload.clone(), due: *due, scope: *scope };
+        for work in ask.runs.iter().flat_map(|run| self.due_timers(*run, now)) {
+            let NewWork { payload, due, scope, .. } = &self.work[&work].new;
+            let timer = DueTimer { work, payload: payload.clone(), due: *due, scope: *scope };
             loaded.timers.entry(work.run).or_default().push(timer);
         }
-        self.txs += 1;
-        let runs = loaded.runs.keys().copied().collect();
-        let work = loaded.fences.keys().copied().chain(timers).collect();
-        self.open.push(Open { tx: self.txs, since: now, runs, work });
-        Some((self.txs, loaded))
+        loaded
     }
 
-    fn glimpse(&self, ask: &Ask) -> Glimpse {
+    pub(super) fn glimpse(&self, ask: &Ask) -> Glimpse {
         let runs = ask.runs.iter().filter(|run| self.runs.contains_key(run)).copied().collect();
         let seen = ask.keys.iter().filter(|(run, key)| self.journalled(*run, key)).cloned().collect();
         Glimpse { runs, seen }
@@ -132,7 +154,7 @@ impl Memory {
         self.work_of(run).filter(move |(_, row)| due(row)).map(|(work, _)| *work)
     }
 
-    fn work_of(&self, run: RunId) -> impl Iterator<Item = (&WorkId, &WorkRow)> {
+    pub(super) fn work_of(&self, run: RunId) -> impl Iterator<Item = (&WorkId, &WorkRow)> {
         self.work.range(WorkId { run, seq: 0, n: 0 }..=WorkId { run, seq: i32::MAX, n: i32::MAX })
     }
 
@@ -146,16 +168,66 @@ impl Memory {
         self.work.get(&fence.work).is_some_and(|row| row.attempt == fence.attempt)
     }
 
+    /// Takes back whatever a transaction has done.
     pub(super) fn rollback(&mut self, tx: u64) {
-        self.open.retain(|open| open.tx != tx);
+        let at = self.open.iter().position(|open| open.tx == tx);
+        for run in at.map(|at| self.open.remove(at).restored).unwrap_or_default() {
+            self.stash(run);
+        }
+    }
+
+    /// The server ends transactions that stand still for too long.
+    fn end_idle(&mut self, now: i64) {
+        let idle: Vec<u64> = self.open.iter().filter(|o| now - o.since >= IDLE_LIMIT).map(|o| o.tx).collect();
+        idle.into_iter().for_each(|tx| self.rollback(tx));
+    }
+
+    /// Ends a transaction by its commit; the runs that it had locked, unless the server has ended it.
+    pub(super) fn close(&mut self, tx: u64) -> Option<Vec<RunId>> {
+        let at = self.open.iter().position(|open| open.tx == tx)?;
+        let Open { runs, tick, .. } = self.open.remove(at);
+        tick.into_iter().for_each(|tick| self.ticks.insert(tick));
+        Some(runs)
+    }
+
+    /// Writes the row of a schedule's instant within a transaction.
+    pub(super) fn tick(&mut self, tx: u64, tick: Tick) {
+        let open = self.open.iter_mut().find(|open| open.tx == tx);
+        open.into_iter().for_each(|open| open.tick = Some(tick));
+    }
+
+    /// Whether a transaction has written this row.
+    pub(super) fn is_ticking(&self, tick: Tick) -> bool {
+        self.open.iter().any(|open| open.tick == Some(tick))
+    }
+
+    /// Remembers what a transaction has brought back.
+    pub(super) fn restored(&mut self, tx: u64, runs: &[RunId]) {
+        let open = self.open.iter_mut().find(|open| open.tx == tx);
+        open.into_iter().for_each(|open| open.restored.extend(runs));
+    }
+
+    /// Whether a transaction has this run.
+    pub(super) fn is_run_locked(&self, run: RunId) -> bool {
+        self.open.iter().any(|open| open.runs.contains(&run))
+    }
+
+    /// A key that nobody has any more is free.
+    pub(super) fn forget_name(&mut self, row: &RunRow) {
+        self.names.remove(&(row.workflow.clone(), row.key.clone()));
     }
 
     /// Commits all or nothing; what the databases refuse is refused here.
     pub(super) fn commit(&mut self, tx: u64, batch: Batch, stalls: &[(RunId, u32, State)]) -> Result<(), Refused> {
-        let Some(at) = self.open.iter().position(|open| open.tx == tx) else { return Err(Refused::Gone) };
-        self.open.remove(at);
-        self.unique(&batch)?;
-        self.project(stalls)?;
+        if self.open.iter().all(|open| open.tx != tx) {
+            return Err(Refused::Gone);
+        }
+        let fits = self.unique(&batch).and_then(|()| self.project(stalls));
+        if fits.is_err() {
+            self.rollback(tx);
+            return fits;
+        }
+        self.close(tx);
         self.write(batch);
         Ok(())
     }
@@ -187,7 +259,7 @@ impl Memory {
     }
 
     fn write(&mut self, batch: Batch) {
-        let Batch { now: _, real, holder, born, moved, journal, done, left, ended, replaced, withdrawn, queued, facts } =
+        let Batch { now, real, holder, born, moved, journal, done, left, ended, replaced, withdrawn, queued, facts } =
             batch;
         for work in done {
             self.delete(work);
@@ -204,6 +276,7 @@ impl Memory {
                 .delete_of(run, |row| row.new.kind == kind::EFFECT && row.attempt == 0 && row.new.payload == payload);
             self.withdrawn.extend(gone);
         }
+        self.touched.extend(born.iter().chain(&moved).map(|row| (row.id, now)));
         for row in born {
             self.names.insert((row.workflow.clone(), row.key.clone()));
             self.runs.insert(row.id, row);
@@ -375,10 +448,16 @@ impl Memory {
     }
 
     /// An operator has everything that is parked tried again.
-    pub(super) fn retry_parked(&mut self, now: i64) -> usize {
+    pub(super) fn retry_parked(&mut self, now: i64) -> Vec<WorkId> {
         let parked: Vec<WorkId> =
             self.due.iter().rev().take_while(|(at, _)| *at == PARKED).map(|(_, work)| *work).collect();
-        parked.into_iter().filter(|work| self.retry(*work, now)).count()
+        parked.into_iter().filter(|work| self.retry(*work, now)).collect()
+    }
+
+    /// Whether work waits for a person, for this reason.
+    pub(super) fn is_parked_for(&self, work: WorkId, class: &str) -> bool {
+        let row = self.work.get(&work).filter(|row| row.not_before == PARKED);
+        row.is_some_and(|row| row.error_class.as_deref() == Some(class))
     }
 }
 

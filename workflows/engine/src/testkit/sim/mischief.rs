@@ -39,9 +39,16 @@ pub enum Mischief {
     CannotAsk,
     /// An operator holds a queue or a workflow back for a while.
     HeldBack,
+    /// A piece of work kills its process at every try, until somebody mends it.
+    Poison,
+    /// The process is replaced: it hands over what it has and ends.
+    Replaced,
 }
 
 use Mischief as M;
+
+/// So rare that only the one certain strike is left.
+const ONCE: u64 = 1 << 40;
 
 /// Every kind, and how rare it is beyond the one certain strike: once in so many chances.
 const RARITY: [(Mischief, u64); KINDS] = [
@@ -62,10 +69,12 @@ const RARITY: [(Mischief, u64); KINDS] = [
     (M::CannotSay, 4),
     (M::CannotAsk, 4),
     (M::HeldBack, 60),
+    (M::Poison, ONCE),
+    (M::Replaced, 150),
 ];
 
 /// How many kinds there are.
-pub const KINDS: usize = 17;
+pub const KINDS: usize = 19;
 
 /// The mischief of one seed.
 #[derive(Clone, Debug)]
@@ -128,6 +137,8 @@ impl Mischief {
             M::CannotSay => "hears that the party cannot say",
             M::CannotAsk => "cannot ask the party",
             M::HeldBack => "has its work held back",
+            M::Poison => "is killed by its work",
+            M::Replaced => "is replaced and hands over its work",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The engine, simulated: the product's own decisions over rows in memory, on a clock that jumps, with everything going wrong.
 //!
 //! One seed is a whole world in one thread: three processes that claim, execute, commit, beat, sweep, stand still and die; thirty
-//! stalls that contend for pitches on a market; clients that ask twice; and an outside party that keeps its own books. After a while
+//! stalls that contend for pitches on a market; three wardens that walk their rounds by the clock; clients that ask twice; and an outside party that keeps its own books. After a while
 //! everything heals, an operator retries what is parked, and when all is at rest the world is judged.
 //!
 //! What is the product's own: every turn (`Desk::decide`), what a lease asks for and what a try leads to (`attempt`), the hands,
@@ -25,11 +25,15 @@
 //! | no more are under way in a lane than it is wide | at every claim of lanes |
 //! | nothing is begun while an operator holds its queue or workflow back | at every claim and every lease of a commit |
 //! | a party is called no faster than its rate, and left alone while its circuit rests | at every claim from its queue |
+//! | work that kills its process is put aside after so many deaths, and only for deaths; mended and retried, it is done | at every claim and try |
+//! | a run that was put away is whole, and a late fact brings it back | all of the above is judged with the archive and what it has forgotten |
+//! | a schedule's instant fires once, none while it is paused, and missed ones by its policy | at every look and commit, and over the whole season |
 //! | nothing is stuck | the work table at the end |
 //!
 //! The same seed gives the same world, and the same hash of its log. `INNKEEPER_FAULTS` and
 //! [`with_planted`](crate::faults::with_planted) plant the bugs that the simulation must see.
 
+mod archive;
 mod claims;
 mod clients;
 mod conform;
@@ -41,6 +45,7 @@ mod memory;
 mod mischief;
 mod party;
 mod process;
+mod wardens;
 mod world;
 mod writing;
 
@@ -59,6 +64,16 @@ pub struct Seen {
     pub events: usize,
     /// Calls that reached the outside party.
     pub calls: u32,
+    /// How often runs were put away, brought back by a late fact, and forgotten.
+    pub archived: u32,
+    /// See [`archived`](Self::archived).
+    pub restored: u32,
+    /// See [`archived`](Self::archived).
+    pub forgotten: u32,
+    /// Rounds of the schedules that were begun, and instants that their policies passed over.
+    pub rounds: u32,
+    /// See [`rounds`](Self::rounds).
+    pub missed: u32,
     /// How often a party's rate or circuit let nobody claim, and how often its circuit opened.
     pub throttled: u32,
     /// See [`throttled`](Self::throttled).
@@ -121,6 +136,11 @@ impl World {
             runs: self.memory.runs.len(),
             events: self.memory.journal.values().map(Vec::len).sum(),
             calls: self.party.books().calls,
+            rounds: self.oracle.rounds.begun(),
+            missed: self.oracle.rounds.missed,
+            archived: self.oracle.archived,
+            restored: self.oracle.restored,
+            forgotten: self.oracle.purged,
             throttled: self.oracle.throttled,
             openings: self.oracle.openings,
             hits: self.plan.hits().collect(),

@@ -1,6 +1,6 @@
 //! The outside party: it keeps its own books, by key and by run, and they are what the seed is judged by.
 
-use super::market::{Delivered, Effect, Event, Letter, Stall};
+use super::market::{Delivered, Effect, Event, Letter, Round, Stall};
 use crate::{Attempt, Fault, Found, Perform, RunId, WorkId};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -142,5 +142,11 @@ impl Perform<Letter> for Party {
             Found::Absent => Found::Absent,
             Found::Unknown => Found::Unknown,
         })
+    }
+}
+
+impl Perform<Round> for Party {
+    async fn perform(&self, _: &Attempt<Round>, (): ()) -> Result<(), Fault> {
+        Err(Fault::poison("a round calls nobody"))
     }
 }

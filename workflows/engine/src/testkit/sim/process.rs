@@ -4,6 +4,7 @@ use super::log::Deed;
 use super::market::{Letter, POST, Stall};
 use super::mischief::Mischief as M;
 use super::party::Mood;
+use super::wardens::Tick;
 use super::world::{Happening, SECOND, World};
 use super::writing::{Group, Item, Owner, Transaction};
 use crate::attempt::{Approach, Completed, LookedUp, Next, doubted, must_be_confirmed};
@@ -23,6 +24,10 @@ use uuid::Uuid;
 
 /// A lease is rescued when its process's heartbeat is older than this.
 const RESCUE_AFTER: i64 = 10 * SECOND;
+/// How long after its last turn a run that is over goes to the archive.
+const ARCHIVED_AFTER: i64 = 2 * SECOND;
+/// How long after its last turn a letter is forgotten: nobody has anything to say to one that was sent, though the market goes on.
+const PURGED_AFTER: i64 = 20 * SECOND;
 /// How much a process does at once.
 const ROOMS: [(&str, usize); 3] = [(crate::DEFAULT_QUEUE, 5), (crate::ENGINE_QUEUE, 6), (POST, 4)];
 /// The process that only answers requests and leaves all work to the others.
@@ -38,6 +43,10 @@ pub(super) struct Process {
     pub(super) inbox: Vec<Item>,
     pub(super) groups: VecDeque<Group>,
     pub(super) open: Option<Transaction>,
+    /// Rounds that it has found due, and begins one after the other.
+    pub(super) rounds: VecDeque<Tick>,
+    /// The transaction in which it puts runs away.
+    pub(super) archiving: Option<u64>,
     /// Whether it has begun; before that nobody can reach it.
     pub(super) up: bool,
     /// The brakes as it last read them.
@@ -56,6 +65,8 @@ impl Default for Process {
             inbox: vec![],
             groups: VecDeque::new(),
             open: None,
+            rounds: VecDeque::new(),
+            archiving: None,
             up: false,
             brakes: Known::default(),
             last_task: 0,
@@ -116,11 +127,13 @@ impl World {
             let wait = self.dice.between(300_000, 600_000);
             self.appoint(process, wait, Happening::Poll { floor: true });
         }
-        let hands = &self.processes[process].hands;
-        if hands.rooms().is_empty() || !self.memory.anything_due(self.now) {
+        if !self.memory.anything_due(self.now) {
             return;
         }
-        let rooms = hands.rooms();
+        let rooms = self.processes[process].hands.rooms();
+        if rooms.is_empty() {
+            return;
+        }
         self.look_at_brakes(process);
         let (limited, rooms): (Vec<_>, Vec<_>) =
             rooms.into_iter().partition(|(queue, _)| self.registry.party_of(queue).is_some());
@@ -244,6 +257,7 @@ impl World {
             let (work, attempt) = (row.work, row.attempt);
             self.log.note(self.now, process, Deed::Claimed(work, attempt));
             self.must_be_alone(work);
+            self.oracle.has_seen(work, row.deaths);
             self.oracle.may_begin(&self.memory.work[&work].new);
             let hands = &self.processes[process].hands;
             if let Some(room) = hands.room(&row.queue) {
@@ -274,6 +288,9 @@ impl World {
 
     /// Rescue, then reclaim: what is unknown twice is let go.
     pub(super) fn sweep(&mut self, process: usize) {
+        if self.strikes(M::Replaced, process) {
+            return self.hand_over(process);
+        }
         self.appoint(process, SECOND, Happening::Sweep);
         if self.strikes(M::HeldBack, process) {
             self.hold_back();
@@ -281,17 +298,63 @@ impl World {
         for (holder, fence) in self.memory.rescue(self.now, RESCUE_AFTER) {
             self.log.note(self.now, process, Deed::Rescued(fence.work, fence.attempt));
             self.oracle.freed(holder, fence, self.now - RESCUE_AFTER);
+            self.come_back_apart(fence.work);
         }
         let it = &mut self.processes[process];
         let mine = self.memory.leases().filter(|(holder, _)| *holder == it.hands.process);
         let unknown: Vec<Fence> = mine.map(|(_, fence)| fence).filter(|f| !it.hands.held.knows(*f)).collect();
         let (freed, suspects): (Vec<_>, Vec<_>) = unknown.into_iter().partition(|f| it.suspects.contains(f));
-        it.suspects = suspects.into_iter().collect();
+        it.suspects.clear();
+        it.suspects.extend(suspects);
         for fence in freed {
             self.memory.free(fence, self.now);
             self.log.note(self.now, process, Deed::Reclaimed(fence.work, fence.attempt));
         }
+        self.keep_house(process);
+        self.look_for_rounds(process);
         self.poll(process, false);
+    }
+
+    /// Puts away what has been over for a while, and forgets letters that were put away long ago.
+    fn keep_house(&mut self, process: usize) {
+        if self.processes[process].archiving.is_some() || !self.dice.one_in(3) {
+            return;
+        }
+        let workflow = if self.dice.one_in(2) { Stall::NAME } else { Letter::NAME };
+        if let Some(tx) = self.memory.begin_archive(workflow, self.now - ARCHIVED_AFTER, self.now) {
+            self.processes[process].archiving = Some(tx);
+            let wait = self.dice.between(500, 6_000);
+            self.appoint(process, wait, Happening::PutAway(tx));
+        }
+        let forgotten = self.memory.purge(Letter::NAME, self.now - PURGED_AFTER);
+        self.oracle.purged += u32::try_from(forgotten.len()).unwrap_or(u32::MAX);
+        self.oracle.forgotten.extend(forgotten);
+    }
+
+    pub(super) fn put_away(&mut self, process: usize, tx: u64) {
+        if self.strikes(M::CrashBeforeCommit, process) {
+            return self.crash(process);
+        }
+        self.processes[process].archiving = None;
+        for run in self.memory.put_away(tx).unwrap_or_default() {
+            self.oracle.archived += 1;
+            self.log.note(self.now, process, Deed::PutAway(run));
+        }
+    }
+
+    /// What has seen more than one death comes back spread over some seconds.
+    fn come_back_apart(&mut self, work: WorkId) {
+        let earlier = self.memory.work[&work].deaths - 1;
+        let apart = self.dice.between(0, SECOND * i64::from(earlier.clamp(0, 20)));
+        self.memory.stand(work, self.now + apart);
+    }
+
+    /// A new release is rolled out: the process ends in good order, another one comes in its place.
+    fn hand_over(&mut self, process: usize) {
+        let id = self.processes[process].hands.process;
+        self.crash(process);
+        self.memory.let_go(id, self.now);
+        self.ring(process);
     }
 
     /// A task goes on by one step.
@@ -322,8 +385,10 @@ impl World {
             return self.submit(process, task, run, what);
         }
         if let Some(why) = row.crash_loop() {
+            self.oracle.set_aside(row.work);
             return self.give_back(process, task, PARKED, ("crashed", &why));
         }
+        self.oracle.tried(row.work);
         match row.approach() {
             Approach::Answered(event) => self.conclude(process, task, event),
             Approach::LookUp => self.look_up(process, task),
@@ -358,7 +423,7 @@ impl World {
     }
 
     fn call(&mut self, process: usize, task: u32, doubt: bool) {
-        if self.strikes(M::CrashBeforeCall, process) {
+        if self.strikes(M::CrashBeforeCall, process) || self.is_poison(process, task) {
             return self.crash(process);
         }
         let mood = if self.strikes(M::ReplyLost, process) {
@@ -388,6 +453,16 @@ impl World {
         }
         let answer = answer.map_err(|fault| if doubt { doubted(fault) } else { fault });
         self.answered_in(process, task, Stage::Called(answer));
+    }
+
+    /// Whether this call kills its process: the first try of something does, now and then, and from then on each of its tries.
+    fn is_poison(&mut self, process: usize, task: u32) -> bool {
+        let row = &self.processes[process].tasks[&task].lease.row;
+        let (work, first) = (row.work, row.attempt == 1);
+        if first && self.poison.is_none() && self.strikes(M::Poison, process) {
+            self.poison = Some(work);
+        }
+        self.poison == Some(work)
     }
 
     /// The answer is on its way; past the time limit nobody waits for it.

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 #[test]
 fn every_seed_keeps_every_promise_with_everything_going_wrong() {
-    let (mut throttled, mut openings) = (0, 0);
+    let (mut throttled, mut openings, mut stories) = (0, 0, [0; 5]);
     for seed in 0..40 {
         let seen = simulate(seed).unwrap_or_else(|broken| panic!("{broken}"));
         assert!(seen.runs >= 50, "seed {seed} has only {} runs", seen.runs);
@@ -25,7 +25,13 @@ fn every_seed_keeps_every_promise_with_everything_going_wrong() {
         }
         throttled += seen.throttled;
         openings += seen.openings;
+        let told = [seen.archived, seen.restored, seen.forgotten, seen.rounds, seen.missed];
+        stories.iter_mut().zip(told).for_each(|(sum, told)| *sum += told);
     }
+    assert!(
+        stories.iter().all(|told| *told >= 40),
+        "archived, restored, forgotten; rounds begun and missed: {stories:?}"
+    );
     assert!(throttled >= 40 && openings >= 10, "limits held back {throttled} claims, circuits opened {openings} times");
 }
 
@@ -82,6 +88,17 @@ mod mutations {
     #[test]
     fn without_brakes_what_is_held_back_begins() {
         must_be_missed("no_brakes", "is held back");
+    }
+
+    #[test]
+    fn without_their_count_deaths_have_no_end() {
+        must_be_missed("no_death_count", "deaths are held against");
+        must_be_missed("no_death_count", "is tried after 20 deaths");
+    }
+
+    #[test]
+    fn with_claims_for_deaths_nobody_can_have_work_tried_again() {
+        must_be_missed("claims_are_deaths", "is put aside after");
     }
 
     #[test]

@@ -18,8 +18,9 @@ pub(super) const SECOND: i64 = 1_000_000;
 const PROCESSES: usize = 3;
 /// When everything heals.
 const HEALING: i64 = 45 * SECOND;
-/// Work that is not done this long after healing is stuck.
-const PATIENCE: i64 = 300 * SECOND;
+/// Work that is not done this long after healing is stuck. What kills its process has to do so often enough first, and is only noticed
+/// when its heartbeat is old.
+const PATIENCE: i64 = 900 * SECOND;
 
 /// What is to happen at an instant.
 #[derive(Clone, Debug)]
@@ -38,6 +39,8 @@ pub(super) enum Happening {
     Write,
     /// The writer commits its open transaction.
     Commit,
+    /// A process puts away the runs that it has locked for that.
+    PutAway(u64),
     /// A process begins.
     Start,
     /// A client's request arrives.
@@ -52,6 +55,8 @@ pub(super) enum Happening {
     Operate,
     /// What was held back goes on.
     Resume(Target),
+    /// An operator closes the wardens' gate, or opens it.
+    Gate { closed: bool },
 }
 
 /// What a client is told.
@@ -101,6 +106,8 @@ pub(super) struct World {
     pub(super) processes: Vec<Process>,
     pub(super) clients: Vec<Client>,
     pub(super) oracle: Oracle,
+    /// What kills its process at every try, until somebody mends it.
+    pub(super) poison: Option<WorkId>,
     /// Process ids handed out so far: a process that starts again is another one.
     pub(super) born: u128,
     agenda: BinaryHeap<Reverse<Appointment>>,
@@ -122,6 +129,7 @@ impl World {
             party,
             processes: (0..PROCESSES).map(|_| Process::default()).collect(),
             oracle: Oracle::default(),
+            poison: None,
             born: 0,
             agenda: BinaryHeap::new(),
             appointments: 0,
@@ -135,6 +143,9 @@ impl World {
             let wait = world.clients[client].begins;
             world.later(wait, Happening::Request(client));
         }
+        let closing = world.dice.between(10 * SECOND, 30 * SECOND);
+        world.later(closing, Happening::Gate { closed: true });
+        world.later(closing + 65 * SECOND, Happening::Gate { closed: false });
         world.later(HEALING, Happening::Heal);
         world
     }
@@ -179,6 +190,7 @@ impl World {
             Happening::Heal => self.heal(),
             Happening::Operate => return self.operate(),
             Happening::Resume(target) => self.resume(&target),
+            Happening::Gate { closed } => self.gate(closed),
             _ => unreachable!("only processes do this"),
         }
         false
@@ -202,6 +214,7 @@ impl World {
             Happening::Step(task) => self.step(process, task),
             Happening::Write => self.write(process),
             Happening::Commit => self.commit(process),
+            Happening::PutAway(tx) => self.put_away(process, tx),
             Happening::Start => self.start(process),
             _ => unreachable!("no process does this"),
         }
@@ -219,7 +232,8 @@ impl World {
     /// A process dies: everything that it only remembered is gone.
     pub(super) fn crash(&mut self, process: usize) {
         let it = &mut self.processes[process];
-        if let Some(tx) = it.open.as_ref().map(|open| open.tx) {
+        let open = it.open.as_ref().map(|open| open.tx);
+        for tx in open.into_iter().chain(it.archiving) {
             self.memory.rollback(tx);
         }
         *it = Process::after(it.life);
@@ -237,9 +251,13 @@ impl World {
         self.later(SECOND, Happening::Operate);
     }
 
-    /// Retries what is parked, and says whether everything is at rest.
+    /// Mends what kills its processes, once it has been put aside for that; retries what is parked; says whether everything is at rest.
     fn operate(&mut self) -> bool {
+        if self.poison.is_some_and(|work| self.memory.is_parked_for(work, "crashed")) {
+            self.poison = None;
+        }
         let retried = self.memory.retry_parked(self.now);
+        retried.iter().for_each(|work| self.oracle.retried(*work));
         let busy = self.processes.iter().any(Process::is_busy) || self.clients.iter().any(|client| !client.done);
         let stuck = self.now > HEALING + PATIENCE;
         if stuck {
@@ -247,7 +265,7 @@ impl World {
                 .wrong
                 .push(format!("after {PATIENCE} µs {} pieces of work are not done", self.memory.work.len()));
         }
-        if (retried == 0 && !busy && self.memory.work.is_empty()) || stuck {
+        if (retried.is_empty() && !busy && self.memory.work.is_empty()) || stuck {
             return true;
         }
         self.later(2 * SECOND, Happening::Operate);

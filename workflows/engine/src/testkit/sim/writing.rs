@@ -4,8 +4,10 @@ use super::log::Deed;
 use super::memory::{Glimpse, Refused, stalls};
 use super::mischief::Mischief as M;
 use super::process::Process;
+use super::wardens::{Row, Tick};
 use super::world::{Happening, Said, World};
 use crate::apply::{Failure, contested};
+use crate::archive::called_for;
 use crate::decide::{Decided, Desk};
 use crate::event::{Input, What};
 use crate::storage::Ask;
@@ -26,11 +28,13 @@ pub(super) enum Owner {
         client: usize,
         own: bool,
     },
+    /// A schedule's instant, whose row is written in the turn's transaction.
+    Tick(Tick),
 }
 
 impl Owner {
     fn is_own(self) -> bool {
-        matches!(self, Self::Client { own: true, .. })
+        matches!(self, Self::Client { own: true, .. } | Self::Tick(_))
     }
 }
 
@@ -50,6 +54,13 @@ pub(super) struct Group {
     waited: u32,
 }
 
+impl Group {
+    /// The schedule's instant that it is for.
+    fn tick(&self) -> Option<Tick> {
+        self.items.iter().find_map(|item| if let Owner::Tick(tick) = item.owner { Some(tick) } else { None })
+    }
+}
+
 /// A decided group whose transaction is open.
 pub(super) struct Transaction {
     pub(super) tx: u64,
@@ -66,15 +77,23 @@ impl World {
         let Some(mut group) = self.next_group(process) else { return };
         let inputs: Vec<Input> = group.items.iter().map(|item| item.input.clone()).collect();
         let ask = Ask::about(&inputs, group.again);
-        let Some((tx, loaded)) = self.memory.begin(&ask, self.now, &mut group.glimpse) else {
-            group.waited += 1;
-            // It looks again and again, ever more seldom: a lock may be held by somebody who stands still.
-            let wait = self.dice.between(500, 5_000) << group.waited.min(6);
-            self.processes[process].groups.push_front(group);
-            return self.appoint(process, wait, Happening::Write);
+        let tick = group.tick();
+        match tick.map(|tick| self.memory.row_of(tick)) {
+            None | Some(Row::Free) => {}
+            Some(Row::Waits) => return self.wait(process, group),
+            Some(Row::Passed) => return self.pass(process, group),
+        }
+        let Some((tx, mut loaded)) = self.memory.begin(&ask, self.now, &mut group.glimpse) else {
+            return self.wait(process, group);
         };
+        tick.into_iter().for_each(|tick| self.memory.tick(tx, tick));
         (group.glimpse, group.waited) = (None, 0);
         self.log.note(self.now, process, Deed::Began(inputs.len()));
+        let archived = called_for(&loaded, &inputs);
+        if !archived.is_empty() {
+            self.oracle.restored += u32::try_from(archived.len()).unwrap_or(u32::MAX);
+            loaded = self.memory.restore(tx, &archived, &ask, self.now);
+        }
         let Process { hands, brakes, .. } = &self.processes[process];
         let brakes = brakes.is_current(loaded.brakes).then_some(brakes);
         let desk = Desk { registry: &self.registry, hands, brakes };
@@ -93,6 +112,22 @@ impl World {
                 self.meet(process, group, failure);
             }
         }
+    }
+
+    /// It looks again and again, ever more seldom: a lock may be held by somebody who stands still.
+    fn wait(&mut self, process: usize, mut group: Group) {
+        group.waited += 1;
+        let wait = self.dice.between(500, 5_000) << group.waited.min(6);
+        self.processes[process].groups.push_front(group);
+        self.appoint(process, wait, Happening::Write);
+    }
+
+    /// Another process has begun this round, or nobody may.
+    fn pass(&mut self, process: usize, group: Group) {
+        for item in group.items {
+            self.answer(process, item, Ok(Verdict::Duplicate));
+        }
+        self.appoint(process, 0, Happening::Write);
     }
 
     fn next_group(&mut self, process: usize) -> Option<Group> {
@@ -145,6 +180,7 @@ impl World {
         let Decided { verdicts, batch, changed, takes, leases, ring, news: _ } = decided;
         let stalls = changed.get("stall").map(|changed| stalls(changed)).unwrap_or_default();
         let noted = self.oracle.note(&batch);
+        let tick = group.tick();
         match self.memory.commit(tx, batch, &stalls) {
             Ok(()) => {}
             Err(Refused::Gone) => return self.once_more(process, group),
@@ -155,6 +191,7 @@ impl World {
         }
         self.log.note(self.now, process, Deed::Committed(tx));
         self.oracle.committed(noted, &stalls);
+        tick.into_iter().for_each(|tick| self.oracle.rounds.fired(tick));
         if self.strikes(M::CommitUnknown, process) {
             return self.once_more(process, group);
         }
@@ -221,6 +258,7 @@ impl World {
         let Item { input, owner, .. } = item;
         self.log.note(self.now, process, Deed::Verdict(input.run, word(&answer)));
         match owner {
+            Owner::Tick(_) => self.round_began(process, answer.is_ok()),
             Owner::Task(task) => self.concluded(process, task, &input, answer),
             Owner::Client { client, .. } => {
                 let said = match answer {
@@ -238,7 +276,7 @@ impl World {
     }
 
     /// The bell: heard here, and elsewhere unless it is lost.
-    fn ring(&mut self, process: usize) {
+    pub(super) fn ring(&mut self, process: usize) {
         for other in 0..self.processes.len() {
             if other == process || !self.strikes(M::BellLost, other) {
                 let wait = self.dice.between(300, 2_000);

@@ -1,0 +1,98 @@
+//! How the simulation's storage puts finished runs away, brings back whom a late fact calls for, and forgets.
+//!
+//! As in the databases, a run that was put away leaves a stub in its place: it keeps its key and its head, and is what a turn locks.
+
+use super::memory::Memory;
+use crate::storage::{Ask, Loaded};
+use crate::turn::{JournalRow, RunRow};
+use crate::{RunId, WorkId};
+
+/// Runs put away in one transaction.
+const BATCH: usize = 200;
+
+/// What a run leaves in the archive.
+#[derive(Clone, Debug)]
+pub(super) struct Archived {
+    workflow: String,
+    /// When it took something in last.
+    finished_at: i64,
+    input: String,
+    state: String,
+    turns: Vec<JournalRow>,
+}
+
+impl Memory {
+    /// Locks finished runs of a workflow that nobody has touched since, passing over those that somebody else has.
+    pub(super) fn begin_archive(&mut self, workflow: &str, since: i64, now: i64) -> Option<u64> {
+        let over = |row: &&RunRow| {
+            row.finished && row.unexpected == 0 && row.workflow == workflow && self.touched[&row.id] < since
+        };
+        let idle = |run: &RunId| self.work_of(*run).next().is_none() && !self.is_run_locked(*run);
+        let runs: Vec<RunId> = self.runs.values().filter(over).map(|row| row.id).filter(idle).take(BATCH).collect();
+        (!runs.is_empty()).then(|| self.open(now, runs, vec![]))
+    }
+
+    /// Puts away what this transaction has locked, and commits; `None` when the server has ended it.
+    pub(super) fn put_away(&mut self, tx: u64) -> Option<Vec<RunId>> {
+        let runs = self.close(tx)?;
+        for run in &runs {
+            self.stash(*run);
+        }
+        Some(runs)
+    }
+
+    pub(super) fn stash(&mut self, run: RunId) {
+        let Some(row) = self.runs.get_mut(&run) else { return };
+        let (input, state) = (std::mem::take(&mut row.input), std::mem::take(&mut row.state));
+        row.finished = false;
+        let (workflow, finished_at) = (row.workflow.clone(), self.touched[&run]);
+        let turns = self.journal.remove(&run).unwrap_or_default();
+        self.archive.insert(run, Archived { workflow, finished_at, input, state, turns });
+    }
+
+    /// Brings runs back within a transaction that has locked them, and loads again what it asks for.
+    pub(super) fn restore(&mut self, tx: u64, runs: &[RunId], ask: &Ask, now: i64) -> Loaded {
+        for run in runs {
+            self.unstash(*run);
+        }
+        self.restored(tx, runs);
+        let glimpse = self.glimpse(ask);
+        self.load(ask, glimpse, now)
+    }
+
+    fn unstash(&mut self, run: RunId) {
+        let (Some(row), Some(archived)) = (self.runs.get_mut(&run), self.archive.remove(&run)) else { return };
+        let Archived { input, state, turns, .. } = archived;
+        (row.input, row.state, row.finished) = (input, state, true);
+        self.journal.insert(run, turns);
+    }
+
+    /// Forgets archived runs of a workflow that nobody has touched since; says what they were.
+    pub(super) fn purge(&mut self, workflow: &str, since: i64) -> Vec<(RunRow, Vec<JournalRow>)> {
+        let old = |(_, it): &(&RunId, &Archived)| it.finished_at < since && it.workflow == workflow;
+        let runs = self.archive.iter().filter(old).map(|(run, _)| *run);
+        let runs: Vec<RunId> = runs.filter(|run| !self.is_run_locked(*run)).collect();
+        let forget = |run| {
+            self.unstash(run);
+            let row = self.runs.remove(&run)?;
+            self.forget_name(&row);
+            Some((row, self.journal.remove(&run).unwrap_or_default()))
+        };
+        runs.into_iter().filter_map(forget).collect()
+    }
+
+    /// Everything that was put away or forgotten, back in its place: whoever judges a world reads it whole.
+    pub(super) fn unfold(&mut self, forgotten: Vec<(RunRow, Vec<JournalRow>)>) {
+        let runs: Vec<RunId> = self.archive.keys().copied().collect();
+        runs.into_iter().for_each(|run| self.unstash(run));
+        for (row, turns) in forgotten {
+            self.journal.insert(row.id, turns);
+            self.runs.insert(row.id, row);
+        }
+    }
+
+    /// Whether a run is in the archive, where it must not be if it has work.
+    pub(super) fn is_archived(&self, work: WorkId) -> bool {
+        self.archive.contains_key(&work.run)
+    }
+}
