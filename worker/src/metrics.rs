@@ -60,6 +60,11 @@ impl Observe for Metrics {
         self.series.commit_duration.observe(took.as_secs_f64());
     }
 
+    fn claimed(&self, count: usize, took: Duration) {
+        self.series.claimed.inc_by(count as u64);
+        self.series.claim_duration.observe(took.as_secs_f64());
+    }
+
     fn news(&self, news: &News) {
         let series = &self.series;
         match news {
@@ -139,6 +144,7 @@ mod tests {
             metrics.tried(&tried(Ended::Parked("poison")));
             metrics.tried(&tried(Ended::Refused));
             metrics.committed(12, Duration::from_millis(2));
+            metrics.claimed(7, Duration::from_millis(2));
             metrics.news(&News::Started { workflow: "payment" });
             metrics.news(&News::Turned { workflow: "payment", verdict: "unexpected" });
             metrics.news(&News::Finished { workflow: "payment", state: "Voided".to_owned() });
@@ -152,6 +158,8 @@ mod tests {
             r#"innkeeper_work_wait_seconds_count{queue="mail"} 4"#,
             r#"innkeeper_work_duration_seconds_count{effect="Deliver",workflow="mail"} 4"#,
             "innkeeper_commit_turns_sum 12",
+            "innkeeper_claimed_total 7",
+            "innkeeper_claim_duration_seconds_count 1",
             r#"innkeeper_workflow_turns_total{verdict="unexpected",workflow="payment"} 1"#,
             r#"innkeeper_workflow_started_total{workflow="payment"} 1"#,
             r#"innkeeper_workflow_finished_total{state="Voided",workflow="payment"} 1"#,

@@ -40,6 +40,8 @@ pub(super) struct Series {
     pub(super) build: IntGaugeVec,
     pub(super) rescued: IntCounter,
     pub(super) reclaimed: IntCounter,
+    pub(super) claimed: IntCounter,
+    pub(super) claim_duration: Histogram,
     pub(super) commit_turns: Histogram,
     pub(super) commit_duration: Histogram,
     pub(super) splits: IntCounter,
@@ -179,6 +181,12 @@ impl Series {
             rescued: desk
                 .counter("innkeeper_leases_rescued_total", "Leases of dead processes that were freed here.")?,
             reclaimed: desk.counter("innkeeper_leases_reclaimed_total", "Own leases that were lost on the way.")?,
+            claimed: desk.counter("innkeeper_claimed_total", "Work that was claimed here.")?,
+            claim_duration: desk.histogram(
+                "innkeeper_claim_duration_seconds",
+                "How long a claim that brought something took in the database.",
+                COMMITS,
+            )?,
             commit_turns: desk.histogram(
                 "innkeeper_commit_turns",
                 "Turns that share a commit of the writer.",

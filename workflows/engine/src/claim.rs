@@ -89,7 +89,7 @@ impl Core {
 
     async fn claim_into(&self, mut places: Places) -> Result<Claimed, DbErr> {
         let order = Order::of(self.claims.fetch_add(1, Ordering::Relaxed));
-        let known = self.brakes.known();
+        let (known, began) = (self.brakes.known(), Instant::now());
         let offered: Vec<(&'static str, i32)> =
             places.0.iter().filter(|(_, rooms)| !rooms.is_empty()).map(|(q, _)| (*q, places.free(q))).collect();
         let (limited, plain): (Vec<_>, Vec<_>) = offered.iter().partition(|(queue, _)| self.is_limited(queue, &known));
@@ -107,6 +107,7 @@ impl Core {
             }
         }
         if !rows.is_empty() {
+            self.observer.claimed(rows.len(), began.elapsed());
             faults::point("after_claim");
         }
         let claimed = self.hand_out(rows, &mut places, &offered, order);

@@ -67,6 +67,8 @@ pub struct Tried<'a> {
 pub trait Observe: Send + Sync + 'static {
     /// A commit of `turns` inputs took this long.
     fn committed(&self, _turns: usize, _took: Duration) {}
+    /// A claim brought so much work, and took this long in the database.
+    fn claimed(&self, _count: usize, _took: Duration) {}
     /// A commit made this true.
     fn news(&self, _news: &News) {}
     /// A try at an effect ended.
