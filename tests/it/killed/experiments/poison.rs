@@ -23,8 +23,11 @@ const OF_EACH: u32 = 7;
 const DEATHS: usize = 20;
 /// How long the good letters may take, however many workers the bad ones take along.
 const GOOD: Duration = Duration::from_secs(300);
+/// What one death may cost: code that never yields is ended after 30 s (`worker`, the watchdog), its lease is freed within 12.5 s, and
+/// what has seen many die comes back within 20 s more.
+const DEATH: Duration = Duration::from_secs(30 + 13 + 20);
 /// How long it may take until the last bad one is set aside.
-const BAD: Duration = Duration::from_secs(560);
+const BAD: Duration = Duration::from_secs(DEATH.as_secs() * DEATHS as u64);
 
 /// Seven kinds: those of [`Poison`], then what cannot be read, then what nobody knows.
 fn run(n: u32, derived: RunId) -> RunId {
@@ -53,6 +56,7 @@ fn rel_11_one_letter_in_a_hundred_is_poison() {
             return Err(late.context(left(&lab).await?));
         }
         let good_after = began.elapsed();
+        println!("every good letter is sent after {good_after:.0?}");
         // Who hangs is given up by the clock after a day of tries, as the post's own silence would be.
         let set_aside = bad - unknown - i64::from(OF_EACH);
         wait::until(BAD, "every bad letter is set aside", async || {
