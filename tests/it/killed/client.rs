@@ -1,6 +1,5 @@
 //! A client as every client should be: it sends the same request with the same key until it knows what became of it.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,23 +19,57 @@ const HASTY: u32 = 15;
 
 /// How requests fared, those apart that were given up early.
 #[derive(Debug, Default)]
-pub(crate) struct Fared {
-    took: Mutex<Vec<Duration>>,
-    failed: AtomicUsize,
+pub(crate) struct Fared(Mutex<Vec<Request>>);
+
+#[derive(Clone, Copy, Debug)]
+struct Request {
+    asked: Instant,
+    took: Duration,
+    /// By somebody who was not in trouble.
+    answered: bool,
 }
 
+/// How some requests fared.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Fare {
+    pub(crate) asked: usize,
+    /// No answer, or one of a server in trouble.
+    pub(crate) failed: usize,
+    /// How long all but one in a hundred took at most.
+    pub(crate) most: Duration,
+}
+
+/// From when until when something was wrong.
+pub(crate) type Span = (Instant, Instant);
+
 impl Fared {
-    fn note(&self, took: Duration, answered: bool) {
-        self.took.lock().unwrap_or_else(PoisonError::into_inner).push(took);
-        self.failed.fetch_add(usize::from(!answered), Relaxed);
+    fn note(&self, asked: Instant, answered: bool) {
+        let request = Request { asked, took: asked.elapsed(), answered };
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(request);
     }
 
-    /// How many there were, how many had no answer or one of a server in trouble, and how long all but one in a hundred took at most.
-    pub(crate) fn sum(&self) -> (usize, usize, Duration) {
-        let mut took = self.took.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        took.sort_unstable();
-        let most = took.get((took.len() * 99) / 100).copied().unwrap_or_default();
-        (took.len(), self.failed.load(Relaxed), most)
+    /// How all of them fared.
+    pub(crate) fn all(&self) -> Fare {
+        self.of(|_| true)
+    }
+
+    /// How those fared that were under way in one of these spans.
+    pub(crate) fn within(&self, spans: &[Span]) -> Fare {
+        self.of(|request| request.touches(spans))
+    }
+
+    fn of(&self, counts: impl Fn(&Request) -> bool) -> Fare {
+        let requests = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut some: Vec<Request> = requests.iter().copied().filter(|request| counts(request)).collect();
+        some.sort_unstable_by_key(|request| request.took);
+        let most = some.get(some.len() * 99 / 100).map_or(Duration::ZERO, |request| request.took);
+        Fare { asked: some.len(), failed: some.iter().filter(|request| !request.answered).count(), most }
+    }
+}
+
+impl Request {
+    fn touches(&self, spans: &[Span]) -> bool {
+        spans.iter().any(|(from, until)| self.asked <= *until && self.asked + self.took >= *from)
     }
 }
 
@@ -150,6 +183,11 @@ impl Client {
         Self { from: from.into(), ..self.clone() }
     }
 
+    /// The same client, whose requests are counted apart from this one's.
+    pub(crate) fn apart(&self) -> Self {
+        Self { fared: Arc::default(), ..self.clone() }
+    }
+
     /// The same client that never hangs up early: for what has no key.
     pub(crate) fn patient(&self) -> Self {
         Self { hasty: false, ..self.clone() }
@@ -165,7 +203,7 @@ impl Client {
             let asked = Instant::now();
             let answer = self.send(site, ask, patience).await;
             if !hasty {
-                self.fared.note(asked.elapsed(), answer.as_ref().is_ok_and(|reply| reply.status < 500));
+                self.fared.note(asked, answer.as_ref().is_ok_and(|reply| reply.status < 500));
             }
             let last = match answer {
                 Ok(reply) if reply.is_definite() => return Ok(reply),

@@ -1,8 +1,8 @@
 //! The monkey: kills with `kill -9`, freezes, and takes Redis away, at instants that its dice name.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use rand::Rng;
@@ -16,6 +16,7 @@ use engine::faults::{POINTS, Point};
 use harness::proxy::{Lost, Road, Way};
 use harness::servers::send_signal;
 
+use super::client::Span;
 use super::installation::Installation;
 use super::seat::{Role, freeze, thaw};
 
@@ -27,8 +28,8 @@ const COMMITS: usize = 3;
 const WITHOUT_POSTGRES: Duration = Duration::from_millis(1_500);
 /// How long Redis is away.
 const WITHOUT_REDIS: Duration = Duration::from_secs(3);
-/// And when it is away for long: longer than anybody's patience with a connection.
-const LONG_WITHOUT_REDIS: Duration = Duration::from_secs(90);
+/// How long what happened to Redis may be felt.
+const NOTICED: Duration = Duration::from_secs(1);
 /// How long a frozen worker has to meet what it missed.
 const AWAKE: Duration = Duration::from_secs(3);
 
@@ -41,8 +42,6 @@ enum Prank {
     Roll,
     EmptyRedis,
     StopRedis,
-    /// Redis is away for long, and everything else goes on.
-    LoseRedis,
     /// A power cut at the database.
     KillPostgres,
     /// One of the database's own processes is killed: it ends every connection and recovers.
@@ -69,7 +68,6 @@ pub(crate) struct Chaos {
     pub(crate) empty_redis: usize,
     pub(crate) stop_redis: usize,
     pub(crate) rolls: usize,
-    pub(crate) lose_redis: usize,
     pub(crate) kill_postgres: usize,
     pub(crate) kill_backends: usize,
     pub(crate) terminate: usize,
@@ -95,7 +93,6 @@ impl Chaos {
         empty_redis: 0,
         stop_redis: 0,
         rolls: 0,
-        lose_redis: 0,
         kill_postgres: 0,
         kill_backends: 0,
         terminate: 0,
@@ -118,7 +115,7 @@ impl Chaos {
     fn pranks(self, dice: &mut StdRng) -> Vec<Prank> {
         let Self { kill_workers, kill_apis, kill_all, freezes, empty_redis, stop_redis, .. } = self;
         let Self { rolls, kill_postgres, lose_commits, cuts, deafen, deaths, .. } = self;
-        let Self { lose_redis, kill_backends, terminate, .. } = self;
+        let Self { kill_backends, terminate, .. } = self;
         let of = |prank: Prank, times: usize| std::iter::repeat_n(prank, times);
         let mut pranks: Vec<Prank> = of(Prank::Kill(Role::Worker), kill_workers)
             .chain(of(Prank::Kill(Role::Api), kill_apis))
@@ -137,7 +134,7 @@ impl Chaos {
         // What only the people of a play bring about comes while they still play.
         pranks.sort_by_key(|prank| !matches!(prank, Prank::Die(point) if point.is_of_the_product()));
         // Early, while there is much in hand.
-        let long = of(Prank::LoseRedis, lose_redis).chain(of(Prank::Freeze, freezes)).chain(of(Prank::Deafen, deafen));
+        let long = of(Prank::Freeze, freezes).chain(of(Prank::Deafen, deafen));
         long.enumerate().for_each(|(n, prank)| pranks.insert((2 + 4 * n).min(pranks.len()), prank));
         pranks
     }
@@ -155,6 +152,21 @@ pub(crate) struct Deeds {
     pub(crate) refused: AtomicUsize,
     /// Deaths that were wanted at crash points.
     pub(crate) deaths: AtomicUsize,
+    redis_troubles: Mutex<Vec<Span>>,
+}
+
+impl Deeds {
+    /// When Redis was away, or had just lost what it knew.
+    pub(crate) fn troubles(&self) -> Vec<Span> {
+        self.redis_troubles.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Redis was disturbed from this instant until now, and for a moment people may still notice.
+    fn disturbed(&self, from: Instant) {
+        self.redis.fetch_add(1, Relaxed);
+        let until = Instant::now() + NOTICED;
+        self.redis_troubles.lock().unwrap_or_else(PoisonError::into_inner).push((from, until));
+    }
 }
 
 /// Plays all its pranks, and returns when everything runs again.
@@ -175,9 +187,6 @@ pub(crate) async fn monkey(house: Arc<Installation>, chaos: Chaos, mut dice: Std
             }
             Prank::Deafen => {
                 freezes.spawn(deafening(Arc::clone(&house), dice.random_range(0..8), Arc::clone(&deeds)));
-            }
-            Prank::LoseRedis => {
-                freezes.spawn(lose_redis(Arc::clone(&house), Arc::clone(&deeds)));
             }
             Prank::KillBackend => kill_backend(&house, &deeds).await?,
             Prank::Terminate => terminate(&house, &deeds).await?,
@@ -339,20 +348,9 @@ async fn freezing(house: Arc<Installation>, which: usize, deeds: Arc<Deeds>) -> 
 
 async fn empty_redis(house: &Installation, deeds: &Deeds) -> Result<()> {
     if let Some(redis) = &house.redis {
-        let redis = redis.lock().await;
+        let (redis, began) = (redis.lock().await, Instant::now());
         tokio::task::block_in_place(|| redis.empty())?;
-        deeds.redis.fetch_add(1, Relaxed);
-    }
-    Ok(())
-}
-
-async fn lose_redis(house: Arc<Installation>, deeds: Arc<Deeds>) -> Result<()> {
-    if let Some(redis) = &house.redis {
-        let mut redis = redis.lock().await;
-        tokio::task::block_in_place(|| redis.kill());
-        sleep(LONG_WITHOUT_REDIS).await;
-        tokio::task::block_in_place(|| redis.start_again())?;
-        deeds.redis.fetch_add(1, Relaxed);
+        deeds.disturbed(began);
     }
     Ok(())
 }
@@ -360,11 +358,11 @@ async fn lose_redis(house: Arc<Installation>, deeds: Arc<Deeds>) -> Result<()> {
 async fn stop_redis(house: &Installation, dice: &mut StdRng, deeds: &Deeds) -> Result<()> {
     if let Some(redis) = &house.redis {
         let mut redis = redis.lock().await;
-        let killed = dice.random_bool(0.5);
+        let (killed, began) = (dice.random_bool(0.5), Instant::now());
         tokio::task::block_in_place(|| if killed { redis.kill() } else { redis.stop() });
         sleep(WITHOUT_REDIS).await;
         tokio::task::block_in_place(|| redis.start_again())?;
-        deeds.redis.fetch_add(1, Relaxed);
+        deeds.disturbed(began);
     }
     Ok(())
 }

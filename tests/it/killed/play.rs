@@ -11,7 +11,7 @@ use rand::rngs::StdRng;
 use sea_orm::{ConnectionTrait, Database};
 use serde_json::json;
 
-use super::client::{Ask, Client};
+use super::client::{Ask, Client, Fare};
 use super::crowd::Stage;
 use super::installation::Installation;
 pub(super) use super::monkey::Chaos;
@@ -80,10 +80,10 @@ pub(crate) struct Outcome {
     pub(crate) refused: usize,
     /// Commits whose answer, or question, was lost.
     pub(crate) unknown: u64,
-    /// How many requests there were, how many failed, and how long all but a hundredth of them took at most.
-    pub(crate) fared: (usize, usize, Duration),
-    /// How often the gateway was called for each thing that it was to do.
-    pub(crate) calls: f64,
+    /// How all requests fared.
+    pub(crate) fared: Fare,
+    /// How those fared that met a Redis in trouble.
+    pub(crate) troubled: Fare,
 }
 
 impl Play {
@@ -160,7 +160,13 @@ impl Play {
             let client = Client::new(house.sites.clone(), "10.9.9.9")?;
             let people = (self.measure.guests, self.measure.homes);
             let town = Town::build(&client, &house.letters(), people).await.context("build the town")?;
-            let stage = Stage { client, town, record: Record::default(), seed: self.seed, watched: self.watched() };
+            let stage = Stage {
+                client: client.apart(),
+                town,
+                record: Record::default(),
+                seed: self.seed,
+                watched: self.watched(),
+            };
             laps.over("town");
             let (never, restless) = self.drama((&house, &witness), &stage, &deeds, &laps).await?;
             Ok::<_, anyhow::Error>((stage, never, restless))
@@ -187,15 +193,17 @@ impl Play {
         let (_, rescued) = crashed_and_rescued(&house).await;
         let figures = self.figures(&house, &heard, &deeds, &laps).await;
         let held = longest.rescue.map_or("?".to_owned(), |rescue| format!("{:.1}", rescue.as_secs_f64()));
-        let fared = stage.client.fared.sum();
-        let (asked, failed, most) = fared;
+        let fared = stage.client.fared.all();
+        let troubled = stage.client.fared.within(&deeds.troubles());
+        let (Fare { asked, failed, most }, Fare { asked: met, most: at_most, .. }) = (fared, troubled);
         let (unknown, calls) = (lost_commits(&house).await, calls(&witness).await?);
         let refused = deeds.refused.load(Relaxed);
         let figures = format!(
             "{figures}; the dead held a lease for at most {held} s; {refused} late answers refused; {unknown} commits without an answer; \
-             {asked} requests, {failed} failed, 99 % within {most:.0?}; {calls:.2} calls for each deed of the gateway"
+             {asked} requests, {failed} failed, 99 % within {most:.2?}; {met} met a Redis in \
+             trouble, 99 % of them within {at_most:.2?}; {calls:.2} calls for each deed of the gateway"
         );
-        Ok(Outcome { findings, figures, overlooked, never, rescued, refused, unknown, fared, calls })
+        Ok(Outcome { findings, figures, overlooked, never, rescued, refused, unknown, fared, troubled })
     }
 
     /// Spoils one thing after the other, past every guard of the database, and says what the oracle did not find. What it found before
@@ -342,7 +350,7 @@ impl Play {
 }
 
 /// How many processes ended by themselves, and how many leases were freed for those who were gone.
-async fn crashed_and_rescued(house: &Installation) -> (usize, u64) {
+pub(super) async fn crashed_and_rescued(house: &Installation) -> (usize, u64) {
     let (mut crashes, mut rescued) = (0, 0);
     for seat in &house.seats {
         let seat = seat.lock().await;
@@ -363,7 +371,6 @@ async fn lost_commits(house: &Installation) -> u64 {
 
 /// What retries come to at the gateway.
 async fn calls(witness: &Witness) -> Result<f64> {
-    let calls = witness.gateway.books().await?.calls;
-    let attempts: i64 = calls.iter().map(|call| call.attempts).sum();
-    Ok(f64::from(i32::try_from(attempts)?) / f64::from(i32::try_from(calls.len())?).max(1.0))
+    let (attempts, deeds) = witness.calls().await?;
+    Ok(attempts as f64 / (deeds as f64).max(1.0))
 }

@@ -159,6 +159,12 @@ impl Witness {
         Ok(())
     }
 
+    /// How often the gateway was called, and for how many things that it was to do.
+    pub(crate) async fn calls(&self) -> Result<(i64, i64)> {
+        let calls = self.gateway.books().await?.calls;
+        Ok((calls.iter().map(|call| call.attempts).sum(), i64::try_from(calls.len())?))
+    }
+
     /// For reading tables.
     pub(crate) fn db(&self) -> &DatabaseConnection {
         self.engine.databases().read()

@@ -8,6 +8,7 @@ use chrono::TimeDelta;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until};
 
 use crate::killed::client::Client;
 use crate::killed::crowd::Stage;
@@ -27,6 +28,20 @@ const WATCHED: Duration = Duration::from_secs(75);
 
 /// Enough people and homes that something is always under way, for some seconds.
 pub(super) const SOME: Measure = Measure { slots: 120, homes: 20, guests: 8, contested: 3, rivals: 3 };
+
+/// Slots that the crowd plays in a minute of everyday life: about half of what a small machine bears.
+const A_MINUTE: usize = 90;
+/// As many places in a calendar as the oracle lets time pass.
+const PLACES: usize = 11;
+/// Minutes before the sign-ins of the beginning end.
+const SIGNED_IN: usize = 4;
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// So many minutes of everyday life.
+pub(super) const fn everyday(minutes: usize) -> Measure {
+    let slots = minutes * A_MINUTE;
+    Measure { slots, homes: slots.div_ceil(PLACES), guests: 10, contested: 4, rivals: 3 }
+}
 
 /// Where an experiment is made.
 pub(super) struct Lab {
@@ -73,7 +88,7 @@ impl Lab {
         let seed = super::seed();
         let today = witness.now().await?.date_naive();
         let slots = script::write(&mut StdRng::seed_from_u64(seed), measure, today);
-        let stage = Stage { client, town, record: Record::default(), seed, watched: WATCHED };
+        let stage = Stage { client: client.apart(), town, record: Record::default(), seed, watched: WATCHED };
         let tended = Arc::clone(&house);
         let tending = tokio::spawn(async move { tended.tend().await });
         Ok(Self { house, witness, stage, slots, ours: vec![], tending })
@@ -82,6 +97,19 @@ impl Lab {
     /// The crowd does all that it will do.
     pub(super) async fn crowd(&self) -> Result<()> {
         self.stage.play(&self.slots).await.context("play the crowd")
+    }
+
+    /// One minute of everyday life, of those that [`everyday`] has written, with something beside it.
+    pub(super) async fn minute(&mut self, nth: usize, beside: impl AsyncFnOnce(&Self) -> Result<()>) -> Result<()> {
+        if nth > 0 && nth.is_multiple_of(SIGNED_IN) {
+            let apart = self.stage.client.apart();
+            self.stage.town.sign_in_again(&apart).await.context("sign in again")?;
+        }
+        let end = Instant::now() + MINUTE;
+        let slots = &self.slots[nth * A_MINUTE..][..A_MINUTE];
+        tokio::try_join!(self.stage.play(slots), beside(self))?;
+        sleep_until(end).await;
+        Ok(())
     }
 
     /// Waits until everything that is due is done.

@@ -9,21 +9,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use harness::proxy::Lost;
-use tokio::time::{sleep, sleep_until};
+use tokio::time::sleep;
 
-use super::lab::{Lab, experiment};
+use super::lab::{Lab, everyday, experiment};
 use crate::killed::installation::Installation;
-use crate::killed::script::Measure;
 use crate::killed::seat::Role;
 
-const MINUTE: Duration = Duration::from_secs(60);
 const MINUTES: usize = 20;
-/// Slots that the crowd plays in a minute: about half of what a small machine bears.
-const A_MINUTE: usize = 90;
-/// As many places in a calendar as the oracle lets time pass.
-const PLACES: usize = 11;
-/// Before the sign-ins of the beginning end.
-const SIGNED_IN: usize = 4;
 /// What may be more in the last third than in the middle one, in hundredths.
 const GROWTH: u64 = 10;
 
@@ -56,9 +48,7 @@ impl Held {
 #[ignore = "an experiment of ./ops/chaos"]
 fn rel_32_twenty_minutes_with_a_fault_a_minute() {
     let minutes = env::var("INNKEEPER_CHAOS_SOAK").ok().and_then(|text| text.parse().ok()).unwrap_or(MINUTES);
-    let slots = minutes * A_MINUTE;
-    let measure = Measure { slots, homes: slots.div_ceil(PLACES), guests: 10, contested: 4, rivals: 3 };
-    experiment(Installation::of_servers("").unwrap(), measure, async |lab| {
+    experiment(Installation::of_servers("").unwrap(), everyday(minutes), async |lab| {
         let held = soak(lab, minutes).await?;
         levels_off(&held)?;
         let (first, last) = (held.first().context("a minute")?, held.last().context("a minute")?);
@@ -68,13 +58,8 @@ fn rel_32_twenty_minutes_with_a_fault_a_minute() {
 
 async fn soak(lab: &mut Lab, minutes: usize) -> Result<Vec<Held>> {
     let mut held = vec![];
-    for (minute, slots) in lab.slots.chunks(A_MINUTE).enumerate() {
-        if minute > 0 && minute % SIGNED_IN == 0 {
-            lab.stage.town.sign_in_again(&lab.stage.client).await.context("sign in again")?;
-        }
-        let end = tokio::time::Instant::now() + MINUTE;
-        let ((), ()) = tokio::try_join!(lab.stage.play(slots), fault(lab, minute))?;
-        sleep_until(end).await;
+    for minute in 0..minutes {
+        lab.minute(minute, async |lab| fault(lab, minute).await).await?;
         held.push(look(lab).await?);
         println!("minute {} of {minutes}: {:?}", minute + 1, held.last());
     }
