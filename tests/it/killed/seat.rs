@@ -1,8 +1,10 @@
 //! A seat for one process: whoever sits there can be killed or frozen, and the seat is taken again by the same program.
 
 use std::collections::BTreeMap;
+use std::iter::Sum;
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -140,11 +142,15 @@ impl Seat {
 
     /// How many of its answers came too late and were refused, by its own count.
     pub(crate) async fn refused(&self) -> Result<usize> {
+        self.counts("innkeeper_work_tries_total{", "outcome=\"refused\"").await
+    }
+
+    /// The sum of its series that begin so and say this, as it shows them itself.
+    pub(crate) async fn counts<N: FromStr + Sum>(&self, begins: &str, says: &str) -> Result<N> {
         let http = reqwest::Client::builder().timeout(STOP).no_proxy().build()?;
         let text = http.get(format!("http://{}/metrics", self.metrics)).send().await?.text().await?;
-        let tries = text.lines().filter(|line| line.starts_with("innkeeper_work_tries_total{"));
-        let refused = tries.filter(|line| line.contains("outcome=\"refused\""));
-        Ok(refused.filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok()).sum())
+        let series = text.lines().filter(|line| line.starts_with(begins) && line.contains(says));
+        Ok(series.filter_map(|line| line.rsplit(' ').next()?.parse::<N>().ok()).sum())
     }
 
     /// Asks it to end in good order; what it printed is kept.
