@@ -76,8 +76,8 @@ fn rel_05_redis_stays_away_for_five_minutes_and_comes_back() {
         }
         let [calm, without, back] = [calm, without, back].map(|seen| seen.fare.most);
         Ok(format!(
-            "REL-05: Redis away for {away} minutes; 99 % of the requests within {calm:.0?} before, {without:.0?} without it, \
-             {back:.0?} when it was back"
+            "REL-05: Redis away for {away} minutes; 99 % of the requests within {calm:.2?} before, {without:.2?} without it, \
+             {back:.2?} when it was back"
         ))
     });
 }
