@@ -1,6 +1,6 @@
 //! Processes are killed, frozen and rolled.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -133,7 +133,7 @@ async fn begun_anew(
     (began, gone): (Instant, &AtomicBool),
 ) -> Result<Vec<Duration>> {
     let mut anew: BTreeMap<Uuid, Duration> = BTreeMap::new();
-    let mut ticks = tokio::time::interval(LOOK);
+    let (mut ticks, mut at_the_end) = (tokio::time::interval(LOOK), None);
     loop {
         ticks.tick().await;
         let left = gone.load(Ordering::SeqCst);
@@ -142,16 +142,22 @@ async fn begun_anew(
                 anew.entry(letter).or_insert_with(|| began.elapsed());
             }
         }
-        let living: BTreeSet<Uuid> = living(lab).await?;
-        let mut handed_on = before.iter().filter(|(_, then)| !living.contains(&then.holder)).map(|(letter, _)| letter);
-        if left && handed_on.clone().all(|letter| anew.contains_key(letter)) {
-            return Ok(handed_on.by_ref().map(|letter| anew[letter]).collect());
+        let beats = beats(lab).await?;
+        if left {
+            // Whoever beats after that is still there.
+            let then = at_the_end.get_or_insert_with(|| beats.clone());
+            let lives = |process: &Uuid| beats.get(process).is_some_and(|beat| then.get(process) != Some(beat));
+            let mut handed_on = before.iter().filter(|(_, then)| !lives(&then.holder)).map(|(letter, _)| letter);
+            if beats.keys().any(lives) && handed_on.clone().all(|letter| anew.contains_key(letter)) {
+                return Ok(handed_on.by_ref().map(|letter| anew[letter]).collect());
+            }
         }
         ensure!(began.elapsed() < DRAIN + LIMIT, "what was handed on is not begun anew");
     }
 }
 
-async fn living(lab: &Lab) -> Result<BTreeSet<Uuid>> {
-    let rows = lab.witness.rows("select id from workflow_process").await?;
-    rows.iter().map(|row| Ok(row.try_get_by_index(0)?)).collect()
+/// When each process was last heard.
+async fn beats(lab: &Lab) -> Result<BTreeMap<Uuid, i64>> {
+    let rows = lab.witness.rows("select id, beat_at from workflow_process").await?;
+    rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
 }
