@@ -25,7 +25,8 @@ fn hardly_noticed(troubled: Fare, usual: Fare) -> Result<()> {
     Ok(())
 }
 
-/// Beside the same play on a day on which nothing happens.
+/// Beside the same play on a day on which nothing happens, played right before: whatever else the machine does in only one of the two
+/// looks like Redis's doing.
 fn hardly_anybody_notices(play: Play) {
     let usual = long(seed(), Chaos::NONE).must_be_clean().fared;
     let troubled = play.must_be_clean().troubled;
