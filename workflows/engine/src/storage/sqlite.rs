@@ -2,6 +2,9 @@
 //!
 //! SQLite has no writable common table expressions, and every statement is a hop to the connection's thread: so few statements, each
 //! with just its own rows. `BEGIN IMMEDIATE` is the lock; nothing here waits for a row.
+//!
+//! A set is taken apart by `jsonb_each`: the parsed form of a row is what its columns are read from. `json_each` would write every row
+//! as text again, once for each column.
 
 use super::postgres::{hex, scope};
 use super::{Ask, Batch, Claim, LANES_AT_ONCE, schema::LEASED, statement};
@@ -16,36 +19,36 @@ select 1 as tag, r.id, r.seq, r.status, r.workflow, r.key, r.input, r.state, r.s
   from json_each($1) k join workflow_run r on r.id = unhex(k.value)
 union all select 0, null, c.brakes, null, null, null, null, null, null, c.real + c.offset_us, c.real, null, null from c
 union all select 2, w.run, w.seq, w.n, w.last_error, null, null, null, null, w.attempt, w.failures, null, null
-  from json_each($2) k join workflow_work w on w.run = unhex(k.value ->> 0) and w.seq = k.value ->> 1 and w.n = k.value ->> 2
+  from jsonb_each($2) k join workflow_work w on w.run = unhex(k.value ->> 0) and w.seq = k.value ->> 1 and w.n = k.value ->> 2
 union all select 3, w.run, w.seq, w.n, w.payload, null, null, null, null, w.due, w.scope, null, null
-  from c, json_each($1) k join workflow_work w on w.run = unhex(k.value)
+  from json_each($1) k cross join workflow_work w on w.run = unhex(k.value) cross join c
   where w.kind = 1 and w.not_before < 9223372036854775807 and w.due <= c.real + c.offset_us
 union all select 4, j.run, null, null, j.key, null, null, null, null, null, null, null, null
-  from json_each($3) k join workflow_journal j on j.run = unhex(k.value ->> 0) and j.key = k.value ->> 1";
+  from jsonb_each($3) k join workflow_journal j on j.run = unhex(k.value ->> 0) and j.key = k.value ->> 1";
 
 const BORN: &str = r"
 insert into workflow_run
 select unhex(value ->> 0), value ->> 7, value ->> 8, unhex(value ->> 9), value ->> 10, value ->> 1, value ->> 2, value ->> 3, value ->> 4,
-  value ->> 5, value ->> 6, unhex(value ->> 11), $1, $1 from json_each($rows)";
+  value ->> 5, value ->> 6, unhex(value ->> 11), $1, $1 from jsonb_each($rows)";
 
 const MOVED: &str = r"
 update workflow_run set state = v ->> 1, state_name = v ->> 2, shape = v ->> 3, seq = v ->> 4, status = v ->> 5, unexpected = v ->> 6,
   head = unhex(v ->> 11), updated_at = $1
-from (select value as v from json_each($rows)) where id = unhex(v ->> 0)";
+from (select value as v from jsonb_each($rows)) where id = unhex(v ->> 0)";
 
 const DONE: &str = r"
-delete from workflow_work where (run, seq, n) in (select unhex(value ->> 0), value ->> 1, value ->> 2 from json_each($rows))";
+delete from workflow_work where (run, seq, n) in (select unhex(value ->> 0), value ->> 1, value ->> 2 from jsonb_each($rows))";
 
 const DISARMED: &str = r"
-delete from workflow_work where kind = 1 and run in (select unhex(value ->> 0) from json_each($rows))
-  and (scope = 0 or run in (select unhex(value ->> 0) from json_each($rows) where value ->> 1))";
+delete from workflow_work where kind = 1 and run in (select unhex(value ->> 0) from jsonb_each($rows))
+  and (scope = 0 or run in (select unhex(value ->> 0) from jsonb_each($rows) where value ->> 1))";
 
 const REPLACED: &str = r"
-delete from workflow_work where kind = 1 and (run, name) in (select unhex(value ->> 0), value ->> 1 from json_each($rows))";
+delete from workflow_work where kind = 1 and (run, name) in (select unhex(value ->> 0), value ->> 1 from jsonb_each($rows))";
 
 const WITHDRAWN: &str = r"
 delete from workflow_work where kind = 0 and attempt = 0
-  and (run, payload) in (select unhex(value ->> 0), value ->> 1 from json_each($rows))";
+  and (run, payload) in (select unhex(value ->> 0), value ->> 1 from jsonb_each($rows))";
 
 /// The columns are named, so that a schema with more of them is no obstacle to this build.
 const QUEUED: &str = r"
@@ -54,17 +57,17 @@ insert into workflow_work (run, seq, n, kind, scope, workflow, queue, name, payl
 select unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
   value ->> 9, null, value ->> 10, iif(value ->> 11, $2, value ->> 10), value ->> 11, 0, iif(value ->> 11, $3, null),
   iif(value ->> 11, $4, null), null, null, value ->> 12, value ->> 13, value ->> 14, value ->> 15
-from json_each($rows)";
+from jsonb_each($rows)";
 
 const FACTS: &str = r"
 insert into event_log
-select unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, null, null from json_each($rows)";
+select unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, null, null from jsonb_each($rows)";
 
 const JOURNAL: &str = r"
 insert into workflow_journal
 select unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
   value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13, value ->> 14, value ->> 15, unhex(value ->> 16), unhex(value ->> 17)
-from json_each($rows)";
+from jsonb_each($rows)";
 
 /// What a claim may take: queues and workflows that nothing holds back.
 const OPEN: &str = r"
@@ -134,9 +137,9 @@ busy as materialized (
   from c, l where l.lane is not null),
 taken as (
   select run, seq, n from (
-    select w.run, w.seq, w.n, w.priority, w.not_before, w.most, b.leased,
-      row_number() over (partition by b.lane order by w.not_before) as nth
-    from busy b join workflow_work w on w.queue = b.queue and w.lane = b.lane and w.not_before <= b.until
+    select w.run, w.seq, w.n, w.priority, w.not_before, w.most, busy.leased,
+      row_number() over (partition by busy.lane order by w.not_before) as nth
+    from busy join workflow_work w on w.queue = busy.queue and w.lane = busy.lane and w.not_before <= busy.until
     join k on k.workflow = w.workflow join workflow_run r on r.id = w.run and r.shape <= k.shape)
   where leased + nth <= most and nth <= ($1 ->> '$[0][2]') order by priority, not_before limit ($1 ->> '$[0][2]'))";
 
@@ -280,4 +283,54 @@ fn asked(sql: &str, claim: &Claim, more: [Value; 2]) -> Statement {
     let known: Vec<Json> = claim.workflows.iter().zip(&claim.shapes).map(|(w, s)| json!([w, s])).collect();
     let [first, second] = more;
     sets(sql, &takes, [Json::from(known).to_string().into(), claim.holder.into(), LEASED.into(), first, second])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::schema::{SQLITE_V1, SQLITE_V2, SQLITE_V3};
+    use crate::storage::{Order, Take};
+    use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
+    use uuid::Uuid;
+
+    async fn database() -> Result<DatabaseConnection, DbErr> {
+        let mut one = ConnectOptions::new("sqlite::memory:");
+        one.max_connections(1);
+        let db = Database::connect(one).await?;
+        for schema in [SQLITE_V1, SQLITE_V2, SQLITE_V3] {
+            db.execute_unprepared(schema).await?;
+        }
+        Ok(db)
+    }
+
+    /// How SQLite means to carry a statement out, line by line.
+    async fn plan(db: &DatabaseConnection, sql: &str) -> Result<Vec<String>, DbErr> {
+        let sql = format!("explain query plan {}", sql.replace("$rows", "$9"));
+        let rows = db.query_all_raw(Statement::from_string(DbBackend::Sqlite, sql)).await?;
+        rows.iter().map(|row| row.try_get_by_index(3)).collect()
+    }
+
+    /// Whether a line walks through a table of ours, or indexes it for this one time: `w`, `r`, `b` and `j` stand for them.
+    fn reads_a_whole_table(line: &str) -> bool {
+        let [verb, name, rest @ ..] = &line.split(' ').collect::<Vec<_>>()[..] else { return false };
+        let ours = name.starts_with("workflow_") || name.starts_with("event_") || ["w", "r", "b", "j"].contains(name);
+        ours && (*verb == "SCAN" || rest.contains(&"AUTOMATIC"))
+    }
+
+    /// SQLite orders joins by what it believes of tables that nobody has counted. A part of the load once read all the work that there
+    /// was, with every commit.
+    #[tokio::test]
+    async fn no_hot_statement_reads_a_whole_table() -> Result<(), DbErr> {
+        let takes = vec![Take { queue: "default", party: "", room: 64, probe: false }; 2];
+        let (order, holder, workflows) = (Order::of(0), Uuid::nil(), vec!["stay".to_owned()]);
+        let claim = Claim { takes, order, holder, workflows, shapes: vec![1] };
+        let claims = [super::claim(&claim).sql, claim_lanes(&claim, "").sql];
+        let writes = [BORN, MOVED, DONE, DISARMED, REPLACED, WITHDRAWN, QUEUED, FACTS, JOURNAL, LOAD];
+        let db = database().await?;
+        for sql in writes.into_iter().chain(claims.iter().map(String::as_str)) {
+            let plan = plan(&db, sql).await?;
+            assert!(!plan.iter().any(|line| reads_a_whole_table(line)), "{sql}\n{}", plan.join("\n"));
+        }
+        Ok(())
+    }
 }
