@@ -19,6 +19,7 @@ mod m0008_requests;
 mod m0009_brakes;
 mod m0010_life;
 mod m0011_deaths;
+mod m0012_leases;
 
 use frozen::Frozen;
 use sea_orm::{
@@ -34,7 +35,7 @@ const LOCK: &str = "
 ";
 
 /// Every change, oldest first.
-fn all() -> [Frozen; 11] {
+fn all() -> [Frozen; 12] {
     [
         m0001_engine::CHANGE,
         m0002_accounts::CHANGE,
@@ -47,6 +48,7 @@ fn all() -> [Frozen; 11] {
         m0009_brakes::CHANGE,
         m0010_life::CHANGE,
         m0011_deaths::CHANGE,
+        m0012_leases::CHANGE,
     ]
 }
 

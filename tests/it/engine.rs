@@ -14,6 +14,7 @@ mod limits;
 mod lost_replies;
 mod million;
 mod outcomes;
+mod plans;
 mod promises;
 mod relay;
 mod retries;

@@ -1,4 +1,7 @@
 //! Keeping leases honest: this process's heartbeat, the rescue of dead processes' work, and the return of leases lost on the way.
+//!
+//! Every process looks once a second. `not_before` is written out in these statements, so that the planner can tell that the index of
+//! leases has them all: among a million timers a look would otherwise read all of them.
 
 use crate::engine::Engine;
 use crate::event::Fence;
@@ -43,21 +46,13 @@ impl Engine {
         let db = &self.core.db.write;
         let backend = db.get_database_backend();
         let real = real_clock(backend);
-        // Somebody who is cut off may have died in the middle of a transaction: what that has locked must not keep the rest.
-        let skip_locked = if backend == DbBackend::Sqlite { "" } else { "for update skip locked" };
-        let died = died(backend);
-        let sql = format!(
-            "update workflow_work set {died}
-             where (run, seq, n) in (select run, seq, n from workflow_work where not_before = $1
-               and holder not in (select id from workflow_process where beat_at > {real} - $2) {skip_locked})"
-        );
         let mut patience = i64::try_from(self.core.rescue_after.as_micros()).unwrap_or(i64::MAX);
         if crate::faults::planted("no_lease_check") {
             // Nobody beats in the future: every holder looks dead.
             patience = -patience;
         }
-        let rescued =
-            db.execute_raw(statement(backend, &sql, vec![LEASED.into(), patience.into()])).await?.rows_affected();
+        let sql = rescuing(backend);
+        let rescued = db.execute_raw(statement(backend, &sql, vec![patience.into()])).await?.rows_affected();
         if rescued > 0 {
             faults::point("after_rescue");
             tracing::warn!(count = rescued, "freed the leases of processes that are gone");
@@ -76,8 +71,8 @@ impl Engine {
     pub async fn rescue_all_others(&self) -> Result<u64, DbErr> {
         let db = &self.core.db.write;
         let backend = db.get_database_backend();
-        let sql = format!("update workflow_work set {} where not_before = $1 and holder <> $2", died(backend));
-        let values = vec![LEASED.into(), self.core.hands.process.into()];
+        let sql = format!("update workflow_work set {} where not_before = {LEASED} and holder <> $1", died(backend));
+        let values = vec![self.core.hands.process.into()];
         Ok(db.execute_raw(statement(backend, &sql, values)).await?.rows_affected())
     }
 
@@ -90,11 +85,11 @@ impl Engine {
     /// When the database fails.
     pub async fn reclaim(&self, suspects: &HashSet<Fence>) -> Result<HashSet<Fence>, DbErr> {
         let db = &self.core.db.write;
-        let sql = "select run, seq, n, attempt from workflow_work where not_before = $1 and holder = $2";
-        let values = vec![LEASED.into(), self.core.hands.process.into()];
+        let sql = held_by();
+        let values = vec![self.core.hands.process.into()];
         let mut unknown = HashSet::new();
         let mut freed = 0;
-        for row in db.query_all_raw(statement(db.get_database_backend(), sql, values)).await? {
+        for row in db.query_all_raw(statement(db.get_database_backend(), &sql, values)).await? {
             let fence = Fence { work: work_id(&row, 0)?, attempt: row.try_get_by_index(3)? };
             if self.core.hands.held.knows(fence) {
                 continue;
@@ -130,16 +125,33 @@ impl Engine {
         let db = &self.core.db.write;
         let backend = db.get_database_backend();
         let sql = format!(
-            "update workflow_work set holder = null, not_before = {} where not_before = $1 and holder = $2",
+            "update workflow_work set holder = null, not_before = {} where not_before = {LEASED} and holder = $1",
             clock(backend)
         );
         faults::point("before_let_go");
-        let freed =
-            db.execute_raw(statement(backend, &sql, vec![LEASED.into(), process.into()])).await?.rows_affected();
+        let freed = db.execute_raw(statement(backend, &sql, vec![process.into()])).await?.rows_affected();
         faults::point("after_let_go");
         db.execute_raw(statement(backend, "delete from workflow_process where id = $1", vec![process.into()])).await?;
         Ok(freed)
     }
+}
+
+/// SQL that frees the leases of everybody who has not beaten for so many microseconds.
+///
+/// Somebody who is cut off may have died in the middle of a transaction: what that has locked must not keep the rest.
+pub(crate) fn rescuing(backend: DbBackend) -> String {
+    let (real, died) = (real_clock(backend), died(backend));
+    let skip_locked = if backend == DbBackend::Sqlite { "" } else { "for update skip locked" };
+    format!(
+        "update workflow_work set {died}
+         where (run, seq, n) in (select run, seq, n from workflow_work where not_before = {LEASED}
+           and holder not in (select id from workflow_process where beat_at > {real} - $1) {skip_locked})"
+    )
+}
+
+/// SQL for the leases of one process.
+pub(crate) fn held_by() -> String {
+    format!("select run, seq, n, attempt from workflow_work where not_before = {LEASED} and holder = $1")
 }
 
 /// SQL that takes work out of the hands of somebody who died: due again at once, the first time. Work that kills its process takes

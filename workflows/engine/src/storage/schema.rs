@@ -240,3 +240,7 @@ pub const POSTGRES_V4: &str = "alter table workflow_work add column deaths int4 
 
 /// Deaths, counted as what they are, on SQLite.
 pub const SQLITE_V4: &str = "alter table workflow_work add column deaths integer not null default 0";
+
+/// An index of leases alone, on both databases: what every process looks through once a second, however much else there is.
+pub const LEASES_V5: &str =
+    "create index workflow_work_leased on workflow_work (holder) where not_before = 9223372036854775806";

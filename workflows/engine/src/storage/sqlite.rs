@@ -288,7 +288,7 @@ fn asked(sql: &str, claim: &Claim, more: [Value; 2]) -> Statement {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::schema::{SQLITE_V1, SQLITE_V2, SQLITE_V3};
+    use crate::storage::schema::{LEASES_V5, SQLITE_V1, SQLITE_V2, SQLITE_V3, SQLITE_V4};
     use crate::storage::{Order, Take};
     use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
     use uuid::Uuid;
@@ -297,7 +297,7 @@ mod tests {
         let mut one = ConnectOptions::new("sqlite::memory:");
         one.max_connections(1);
         let db = Database::connect(one).await?;
-        for schema in [SQLITE_V1, SQLITE_V2, SQLITE_V3] {
+        for schema in [SQLITE_V1, SQLITE_V2, SQLITE_V3, SQLITE_V4, LEASES_V5] {
             db.execute_unprepared(schema).await?;
         }
         Ok(db)

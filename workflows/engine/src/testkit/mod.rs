@@ -48,3 +48,10 @@ pub use recorded::{Recorded, recorded};
 pub use samples::{Samples, variants_of};
 pub use script::Script;
 pub use table::table;
+
+/// What every process asks of the leases again and again: the leases of the dead (parameter: a patience in microseconds), and its own
+/// (parameter: its id). For a test of how the database finds them.
+#[must_use]
+pub fn looks_at_leases(backend: sea_orm::DbBackend) -> [String; 2] {
+    [crate::lease_keeping::rescuing(backend), crate::lease_keeping::held_by()]
+}
