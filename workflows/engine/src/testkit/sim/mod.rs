@@ -1,7 +1,7 @@
 //! The engine, simulated: the product's own decisions over rows in memory, on a clock that jumps, with everything going wrong.
 //!
 //! One seed is a whole world in one thread: three processes that claim, execute, commit, beat, sweep, stand still and die; thirty
-//! stalls that contend for pitches on a market; three wardens that walk their rounds by the clock; clients that ask twice; and an outside party that keeps its own books. After a while
+//! stalls that contend for pitches on a market; four wardens that walk their rounds by the clock; clients that ask twice; and an outside party that keeps its own books. After a while
 //! everything heals, an operator retries what is parked, and when all is at rest the world is judged.
 //!
 //! What is the product's own: every turn (`Desk::decide`), what a lease asks for and what a try leads to (`attempt`), the hands,

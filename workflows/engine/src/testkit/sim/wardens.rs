@@ -1,4 +1,4 @@
-//! Schedules: three wardens walk their rounds, each with its own answer to rounds that were missed while everybody stood still or an
+//! Schedules: four wardens walk their rounds, each with its own answer to rounds that were missed while everybody stood still or an
 //! operator had the gate closed.
 //!
 //! When a round is due is the product's to say. What must hold is reckoned anew here, from how far apart the rounds are.
@@ -15,36 +15,51 @@ use crate::{CatchUp, Fire, RunId, Schedule, Workflow};
 use chrono_tz::Tz;
 use futures::FutureExt;
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter::successors;
 use std::sync::{Arc, LazyLock};
 use uuid::Uuid;
 
 /// A warden and an instant at which one of its rounds begins.
 pub(super) type Tick = (usize, i64);
 
-/// The rounds: how far apart in seconds, and what becomes of missed ones.
-const ROUNDS: [(&str, i64, CatchUp); WARDENS] = [
-    ("*/20 * * * * *", 20, CatchUp::Once),
-    ("*/30 * * * * *", 30, CatchUp::All),
-    ("*/15 * * * * *", 15, CatchUp::Skip),
+/// When a warden walks.
+struct Beat {
+    cron: &'static str,
+    /// The same: these seconds, and again after so many.
+    first: &'static [i64],
+    again: i64,
+    missed: CatchUp,
+}
+
+/// The first two are kept busy by the mischief. The others sleep for long after a few rounds behind the gate: when it opens, only
+/// what is made up for begins, and nothing newer hides what was forgotten.
+const ROUNDS: [Beat; WARDENS] = [
+    Beat { cron: "*/20 * * * * *", first: &[0], again: 20, missed: CatchUp::Once },
+    Beat { cron: "*/30 * * * * *", first: &[0], again: 30, missed: CatchUp::All },
+    Beat { cron: "5,10 1-59/2 * * * *", first: &[65, 70], again: 120, missed: CatchUp::Once },
+    Beat { cron: "5 1-59/2 * * * *", first: &[65], again: 120, missed: CatchUp::Skip },
 ];
-const WARDENS: usize = 3;
+const WARDENS: usize = 4;
 /// After that long a round is a missed one.
 const MISSED_AFTER: i64 = 60 * SECOND;
 /// Nobody walks any more from here on.
-const SEASON: i64 = 150 * SECOND;
+const SEASON: i64 = 210 * SECOND;
 /// A round that was due begins within so long once everything has healed.
 const PATIENCE: i64 = 20 * SECOND;
 
 /// As the product reads them; the work of a tick is done by the simulation.
 static SCHEDULES: LazyLock<[Schedule; WARDENS]> = LazyLock::new(|| {
-    ROUNDS.map(|(cron, _, missed)| {
+    ROUNDS.map(|Beat { cron, missed, .. }| {
         let fire: Fire = Arc::new(|_, _| async { Ok(()) }.boxed());
         Schedule::parse("warden", cron, Tz::UTC, fire).expect("a cron expression").catch_up(missed)
     })
 });
 
-fn apart(warden: usize) -> i64 {
-    ROUNDS[warden].1 * SECOND
+/// The latest instant of a warden's rounds.
+fn latest(warden: usize, now: i64) -> i64 {
+    let Beat { first, again, .. } = ROUNDS[warden];
+    let latest = |first: &i64| now - (now - first * SECOND).rem_euclid(again * SECOND);
+    first.iter().map(latest).max().expect("a warden walks")
 }
 
 /// The rows of the schedules.
@@ -55,6 +70,8 @@ pub(super) struct Ticks {
     since: BTreeMap<usize, i64>,
     /// An operator has paused them all.
     pub(super) closed: bool,
+    /// When he had them go on.
+    opened: i64,
 }
 
 /// What becomes of the row of an instant.
@@ -105,9 +122,9 @@ pub(super) struct Rounds {
 impl Rounds {
     /// A process wants to begin these rounds now.
     fn wanted(&mut self, (warden, at): Tick, now: i64) {
-        let newest = now - now.rem_euclid(apart(warden));
-        let fits = match ROUNDS[warden].2 {
-            CatchUp::All => at <= newest && at % apart(warden) == 0,
+        let newest = latest(warden, now);
+        let fits = match ROUNDS[warden].missed {
+            CatchUp::All => at <= newest && at == latest(warden, at),
             CatchUp::Once => at == newest,
             CatchUp::Skip => at == newest && now - at <= MISSED_AFTER,
         };
@@ -141,7 +158,7 @@ impl World {
                 continue;
             };
             // Between two instants there is nothing to ask for.
-            if self.now / apart(warden) == last / apart(warden) {
+            if latest(warden, self.now) == latest(warden, last) {
                 continue;
             }
             for at in SCHEDULES[warden].due(instant(last), instant(self.now)) {
@@ -178,6 +195,7 @@ impl World {
     /// An operator closes the gate, for longer than after which a round is missed; or opens it.
     pub(super) fn gate(&mut self, closed: bool) {
         self.memory.ticks.closed = closed;
+        self.memory.ticks.opened = self.now;
     }
 
     /// Every instant has its one round, by its warden's policy, and every round its run.
@@ -189,15 +207,24 @@ impl World {
         }
         let end = self.now.min(SEASON) - PATIENCE;
         for (warden, since) in self.memory.ticks.since.clone() {
-            let first = since - since.rem_euclid(apart(warden)) + apart(warden);
-            let due: Vec<i64> = (first..=end).step_by(usize::try_from(apart(warden)).unwrap_or(1)).collect();
-            let missed: Vec<i64> =
-                due.iter().copied().filter(|at| !self.oracle.rounds.fired.contains(&(warden, *at))).collect();
+            let due = successors(Some(latest(warden, end)), |at| Some(latest(warden, at - 1)));
+            let due = due.take_while(|at| *at > since);
+            let missed: Vec<i64> = due.filter(|at| !self.oracle.rounds.fired.contains(&(warden, *at))).collect();
             self.oracle.rounds.missed += u32::try_from(missed.len()).unwrap_or(u32::MAX);
-            let may_miss = ROUNDS[warden].2 != CatchUp::All;
-            if (!may_miss && !missed.is_empty()) || missed.last().is_some_and(|last| Some(last) == due.last()) {
-                wrong.push(format!("warden {warden} has missed the rounds of {missed:?}"));
+            let lost: Vec<i64> = missed.into_iter().filter(|at| !self.may_miss((warden, *at))).collect();
+            if !lost.is_empty() {
+                wrong.push(format!("warden {warden} has missed the rounds of {lost:?}"));
             }
+        }
+    }
+
+    /// Whether it was too late for a round, by its warden's policy, when it could be begun.
+    fn may_miss(&self, (warden, at): Tick) -> bool {
+        let begun_by = at.max(self.memory.ticks.opened) + PATIENCE;
+        match ROUNDS[warden].missed {
+            CatchUp::All => false,
+            CatchUp::Once => latest(warden, begun_by) > at,
+            CatchUp::Skip => begun_by - at > MISSED_AFTER,
         }
     }
 }

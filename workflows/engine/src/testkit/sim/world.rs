@@ -143,9 +143,10 @@ impl World {
             let wait = world.clients[client].begins;
             world.later(wait, Happening::Request(client));
         }
-        let closing = world.dice.between(10 * SECOND, 30 * SECOND);
+        // Over rounds of every warden, until they are missed ones.
+        let closing = world.dice.between(48 * SECOND, 58 * SECOND);
         world.later(closing, Happening::Gate { closed: true });
-        world.later(closing + 65 * SECOND, Happening::Gate { closed: false });
+        world.later(closing + 85 * SECOND, Happening::Gate { closed: false });
         world.later(HEALING, Happening::Heal);
         world
     }
