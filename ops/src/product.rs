@@ -45,7 +45,7 @@ impl Product {
     /// When a part cannot be reached or read.
     pub(crate) async fn open(config: &Config, role: &'static str, rooms: &[(&'static str, usize)]) -> Result<Self> {
         let db = connect::databases(config).await?;
-        migrations::up(db.write()).await.context("bring the database to this build's schema")?;
+        migrations::up(db.write().pool()).await.context("bring the database to this build's schema")?;
         let key = key_of_keys(config)?;
         let clock = Mirror::default();
         let gateway = gateway(config, &key, clock.clone()).await?;

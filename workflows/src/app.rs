@@ -4,11 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use domain::Timestamp;
-use engine::{Engine, Origin};
+use engine::{Engine, Link, Origin};
 use integrations::mail::SharedMailer;
 use integrations::objects::{LocalObjects, SharedObjectStore};
 use integrations::payments::SharedGateway;
-use sea_orm::{ConnectionTrait as _, DatabaseConnection};
+use sea_orm::ConnectionTrait as _;
 
 use crate::Error;
 use crate::identity::Identity;
@@ -85,7 +85,7 @@ impl App {
 
     /// Connections that only read, outside any transaction.
     #[must_use]
-    pub fn reader(&self) -> &DatabaseConnection {
+    pub fn reader(&self) -> &Link {
         self.engine.databases().read()
     }
 

@@ -84,8 +84,7 @@ impl Once {
         W: for<'a> FnOnce(&'a App, &'a Tx) -> BoxFuture<'a, Result<Answer, Error>> + Send + 'static,
     {
         let app = app.clone();
-        let silence = app.engine.silence();
-        let unit = async move {
+        detached(async move {
             let tx = app.engine.begin().await?;
             let claimed = match claim(&*tx, &self).await? {
                 Claim::Seen(answer) => return Ok(answer),
@@ -95,8 +94,8 @@ impl Once {
             claimed.keep(&*tx, &answer).await?;
             tx.commit().await?;
             Ok(answer)
-        };
-        detached(engine::in_time(silence, unit)).await
+        })
+        .await
     }
 }
 

@@ -1,12 +1,11 @@
 //! Every process that this build knows, a line each.
 
 use domain::Provider;
-use engine::{Party, Registry};
+use engine::{Link, Party, Registry};
 use integrations::images::Limits;
 use integrations::mail::SharedMailer;
 use integrations::objects::SharedObjectStore;
 use integrations::payments::SharedGateway;
-use sea_orm::DatabaseConnection;
 use secrecy::SecretString;
 
 use crate::booking::{Booking, NoHands};
@@ -34,7 +33,7 @@ pub struct Reach {
     /// Keeps files.
     pub objects: SharedObjectStore,
     /// Connections that only read, for what letters speak of.
-    pub reader: DatabaseConnection,
+    pub reader: Link,
     /// How letters look.
     pub letters: mail::Settings,
     /// From which the links in letters are derived.

@@ -105,7 +105,7 @@ async fn schema(database: Option<&Databases>) -> Finding {
     };
     let look = async {
         db.read().execute_unprepared("select 1").await.context("ask the database")?;
-        let pending = migrations::pending(db.write()).await.context("ask which changes are missing")?;
+        let pending = migrations::pending(db.write().pool()).await.context("ask which changes are missing")?;
         if pending.is_empty() {
             Ok("is this build's".to_owned())
         } else {

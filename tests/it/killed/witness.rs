@@ -167,7 +167,7 @@ impl Witness {
 
     /// For reading tables.
     pub(crate) fn db(&self) -> &DatabaseConnection {
-        self.engine.databases().read()
+        self.engine.databases().read().pool()
     }
 
     /// The rows of a query without parameters.

@@ -92,6 +92,8 @@ impl Metrics {
             set("idle", pool.idle);
             set("in_use", pool.in_use);
             series.pool_limit.with_label_values(&[pool.pool]).set(pool.most.into());
+            let silences = series.silences.with_label_values(&[pool.pool]);
+            silences.inc_by(pool.silences.saturating_sub(silences.get()));
         }
         series.held.set(i64::try_from(engine.hands().holding()).unwrap_or(i64::MAX));
         series.beat_age.set(self.last_beat.age().unwrap_or_default().as_secs_f64());

@@ -48,6 +48,7 @@ pub(super) struct Series {
     pub(super) sealed: IntCounter,
     pub(super) pool: IntGaugeVec,
     pub(super) pool_limit: IntGaugeVec,
+    pub(super) silences: IntCounterVec,
     pub(super) held: IntGauge,
     pub(super) beat_age: Gauge,
     pub(super) restarts: IntCounterVec,
@@ -209,6 +210,11 @@ impl Series {
                 "Connections that a pool may open.",
                 &["pool"],
             )?,
+            silences: desk.counters(
+                "innkeeper_database_silences_total",
+                "Answers of the database that did not come in time; each cost its connection.",
+                &["pool"],
+            )?,
             held: desk.with(IntGauge::new("innkeeper_leases_held", "Leases in the hands of this process."))?,
             beat_age: desk
                 .with(Gauge::new("innkeeper_heartbeat_age_seconds", "Since the last heartbeat was stored."))?,
@@ -241,6 +247,7 @@ impl Series {
         self.tries.with_label_values(&["w", "e", "done"]).inc();
         self.pool.with_label_values(&["read", "idle"]).set(1);
         self.pool_limit.with_label_values(&["read"]).set(1);
+        self.silences.with_label_values(&["read"]).inc();
         for pairs in [&self.retries, &self.parked] {
             pairs.with_label_values(&["q", "c"]).inc();
         }

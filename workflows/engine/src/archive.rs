@@ -8,14 +8,14 @@
 //! Each batch is one transaction that moves its rows as they are, so a kill at any instant leaves every run whole in one of the two
 //! places, and the next round goes on. Rounds of several processes share the work: whoever has locked a run has it.
 
-use crate::databases::begin;
 use crate::engine::{Engine, detached};
 use crate::event::{Input, What};
+use crate::link::Link;
 use crate::storage::names::{ids, ids_in};
 use crate::storage::{Loaded, statement};
 use crate::{RunId, Timestamp, faults};
 use chrono::TimeDelta;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Value};
 use uuid::Uuid;
 
 /// Runs moved or forgotten in one transaction: few enough that SQLite's one writer is not missed meanwhile.
@@ -143,14 +143,8 @@ const fn locking(backend: DbBackend) -> &'static str {
     }
 }
 
-async fn archive_batch(
-    db: &DatabaseConnection,
-    workflow: &str,
-    since: i64,
-    now: Timestamp,
-    days: u32,
-) -> Result<Batch, DbErr> {
-    let tx = begin(db).await?;
+async fn archive_batch(db: &Link, workflow: &str, since: i64, now: Timestamp, days: u32) -> Result<Batch, DbErr> {
+    let tx = db.begin().await?;
     let backend = tx.get_database_backend();
     // A run was created before its last turn, so the index on creation leads to all that may be old enough.
     let sql = format!(
@@ -193,8 +187,8 @@ async fn put_away(tx: &impl ConnectionTrait, runs: &[Uuid], now: Timestamp) -> R
     Ok(())
 }
 
-async fn purge_batch(db: &DatabaseConnection, workflow: &str, now: Timestamp, days: u32) -> Result<usize, DbErr> {
-    let tx = begin(db).await?;
+async fn purge_batch(db: &Link, workflow: &str, now: Timestamp, days: u32) -> Result<usize, DbErr> {
+    let tx = db.begin().await?;
     let backend = tx.get_database_backend();
     let sql = format!(
         "select r.id from workflow_archive a join workflow_run r on r.id = a.run

@@ -65,7 +65,7 @@ impl Engine {
     pub async fn census(&self, workflow: Option<&str>) -> Result<Census, DbErr> {
         let only = workflow.map_or("", |_| "where workflow = $1");
         let values = || workflow.map(Into::into).into_iter().collect::<Vec<sea_orm::Value>>();
-        let db = &self.core.db.read;
+        let db = &self.core.db.read.patient();
         let runs = format!(
             "select workflow, state_name, cast(shape as integer), case when status = 0 then 0 else 1 end, count(*) from workflow_run {only}
              group by 1, 2, 3, 4 order by 1, 2, 3, 4"

@@ -4,7 +4,6 @@
 //! in a transaction that holds what the limit counts with.
 
 use crate::brake::{Allowance, Bucket, Known};
-use crate::databases::{begin, in_time};
 use crate::engine::{Core, Engine, detached};
 use crate::hands::{Hands, Room};
 use crate::storage::{self, Claim, ClaimedRow, Order, Take, brakes};
@@ -62,14 +61,13 @@ impl Engine {
         if places.0.is_empty() {
             return Ok(Claimed { count: 0, more: core.hands.queues().map(|(queue, _)| queue).collect() });
         }
-        let silence = core.silence;
         // What a claim has leased whose answer was lost comes back by the sweep.
-        let claim = async move {
+        detached(async move {
             faults::point("before_claim");
             core.look_at_brakes().await?;
             core.claim_into(places).await
-        };
-        detached(in_time(silence, claim)).await
+        })
+        .await
     }
 }
 
@@ -137,7 +135,7 @@ impl Core {
         order: Order,
         known: &Known,
     ) -> Result<Vec<ClaimedRow>, DbErr> {
-        let tx = begin(&self.db.write).await?;
+        let tx = self.db.write.begin().await?;
         let party = self.registry.party_of(queue);
         let mut brake = match party {
             Some(party) => Some(brakes::lock(&tx, &Target::Party(party.name.to_owned())).await?),

@@ -1,6 +1,7 @@
 //! What of the engine can be configured: the `[database]` section, and how each outside party is called.
 
 use crate::databases::Pools;
+use crate::link::SILENCE;
 use crate::party::{Limits, Patience, Rate};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
@@ -23,7 +24,7 @@ pub struct Database {
 
 impl Default for Database {
     fn default() -> Self {
-        let Pools { write, read, patience } = Pools::default();
+        let Pools { write, read, patience, silence: _ } = Pools::default();
         Self {
             url: SecretString::default(),
             write_connections: write,
@@ -53,7 +54,7 @@ impl Database {
     pub const fn pools(&self) -> Pools {
         let Self { url: _, write_connections, read_connections, patience_seconds } = self;
         let patience = Duration::from_secs(*patience_seconds);
-        Pools { write: *write_connections, read: *read_connections, patience }
+        Pools { write: *write_connections, read: *read_connections, patience, silence: SILENCE }
     }
 
     /// Whether the values can be.

@@ -1,17 +1,12 @@
 //! The connections of a process: a pool for writes, one for the group writer, one for reads that never begins a transaction.
 
-use futures::FutureExt;
-use futures::future::BoxFuture;
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, RuntimeErr};
-use sea_orm::{SqliteTransactionMode, TransactionOptions, TransactionTrait};
+use crate::link::{Link, SILENCE, Wires};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DbBackend, DbErr, RuntimeErr};
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection, SqliteConnection};
-use std::future::Future;
 use std::path::Path;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::runtime::Handle;
 
 /// Pool sizes and patience.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +17,13 @@ pub struct Pools {
     pub read: u32,
     /// How long a caller waits for a connection before it is an error.
     pub patience: Duration,
+    /// How long an answer of PostgreSQL may take before its connection is taken for dead: see [`Link`].
+    pub silence: Duration,
 }
 
 impl Default for Pools {
     fn default() -> Self {
-        Self { write: 12, read: 12, patience: Duration::from_secs(10) }
+        Self { write: 12, read: 12, patience: Duration::from_secs(10), silence: SILENCE }
     }
 }
 
@@ -44,40 +41,13 @@ const FOR_SETS: [(&str, &str); 4] = [
     ("idle_in_transaction_session_timeout", "15s"),
 ];
 
-/// How long a connection that comes back may take to say that it is done with what it was asked.
-const GOODBYE: Duration = Duration::from_secs(5);
-
-/// How long a unit may take on PostgreSQL before its connection is taken for dead.
-///
-/// A wire may stay half-open: nothing arrives, and nobody is told. Keepalives and `TCP_USER_TIMEOUT` would not do: sqlx gives no hand
-/// on its sockets, and both speak of the wire only. A pooler, a proxy or a stopped server that acknowledges bytes and never answers is
-/// alive to them. How long the whole takes is what its caller waits for, so that is what is measured.
-///
-/// It is more than PostgreSQL waits for a transaction that has fallen silent ([`FOR_SETS`]): whoever tries again finds nothing locked by
-/// a question that never arrived.
-const SILENCE: Duration = Duration::from_secs(20);
-
-/// Gives a unit so long. Then it is dropped with its connection, which its pool throws away, and its outcome is open: as when the wire
-/// is cut.
-///
-/// # Errors
-/// What the unit says, or that the connection is lost.
-pub async fn in_time<T, E: From<DbErr>>(
-    limit: Option<Duration>,
-    unit: impl Future<Output = Result<T, E>>,
-) -> Result<T, E> {
-    let Some(limit) = limit else { return unit.await };
-    let silent = |_| Err(DbErr::Conn(RuntimeErr::Internal("the database does not answer".to_owned())).into());
-    tokio::time::timeout(limit, unit).await.unwrap_or_else(silent)
-}
-
 /// The connections of one process.
 #[derive(Clone, Debug)]
 pub struct Databases {
-    pub(crate) write: DatabaseConnection,
-    pub(crate) writer: DatabaseConnection,
-    pub(crate) read: DatabaseConnection,
-    pub(crate) heart: DatabaseConnection,
+    pub(crate) write: Link,
+    pub(crate) writer: Link,
+    pub(crate) read: Link,
+    pub(crate) heart: Link,
 }
 
 /// How full a pool is.
@@ -91,30 +61,17 @@ pub struct PoolView {
     pub idle: u32,
     /// Connections in use.
     pub in_use: u32,
+    /// Answers that did not come in time.
+    pub silences: u64,
 }
 
 impl Databases {
     /// Connects to PostgreSQL.
     ///
-    /// A connection that comes back and does not answer is closed; the driver would wait for it without end.
-    ///
     /// # Errors
     /// When the server cannot be reached.
     pub async fn postgres(url: &str, pools: Pools) -> Result<Self, DbErr> {
-        let open = |size: u32| {
-            let mut options = base(url, size, pools);
-            options.map_sqlx_postgres_pool_opts(|pool| {
-                pool.after_release(|connection, _| {
-                    Box::pin(async move {
-                        let silent =
-                            |_| sqlx::Error::Protocol("a connection that came back does not answer".to_owned());
-                        tokio::time::timeout(GOODBYE, connection.ping()).await.map_err(silent)??;
-                        Ok(true)
-                    })
-                })
-            });
-            options
-        };
+        let open = |size: u32| base(url, size, pools);
         let mut read = open(pools.read);
         read.map_sqlx_postgres_opts(|o| o.application_name("innkeeper read").options([("jit", "off")]));
         let mut write = open(pools.write);
@@ -127,10 +84,10 @@ impl Databases {
         let mut heart = open(1);
         heart.connect_lazy(true).map_sqlx_postgres_opts(|o| o.application_name("innkeeper heart"));
         Ok(Self {
-            heart: Database::connect(heart).await?,
-            write: Database::connect(write).await?,
-            writer: Database::connect(writer).await?,
-            read: Database::connect(read).await?,
+            heart: wired(heart, pools.silence).await?,
+            write: wired(write, pools.silence).await?,
+            writer: wired(writer, pools.silence).await?,
+            read: wired(read, pools.silence).await?,
         })
     }
 
@@ -158,20 +115,23 @@ impl Databases {
             });
             options
         };
-        let write = Database::connect(open(1, false)).await?;
-        let read = Database::connect(open(pools.read, true)).await?;
+        let link = async |options: ConnectOptions| {
+            Ok::<_, DbErr>(Link::new(Database::connect(options).await?, Arc::default(), None))
+        };
+        let write = link(open(1, false)).await?;
+        let read = link(open(pools.read, true)).await?;
         Ok(Self { heart: write.clone(), writer: write.clone(), write, read })
     }
 
     /// The pool for reads.
     #[must_use]
-    pub const fn read(&self) -> &DatabaseConnection {
+    pub const fn read(&self) -> &Link {
         &self.read
     }
 
     /// The pool for write units.
     #[must_use]
-    pub const fn write(&self) -> &DatabaseConnection {
+    pub const fn write(&self) -> &Link {
         &self.write
     }
 
@@ -182,12 +142,6 @@ impl Databases {
             DbBackend::Sqlite => vec![view("write", &self.write), view("read", &self.read)],
             _ => vec![view("write", &self.write), view("writer", &self.writer), view("read", &self.read)],
         }
-    }
-
-    /// How long a unit may go without an answer; as long as it takes where no wire lies between.
-    #[must_use]
-    pub fn silence(&self) -> Option<Duration> {
-        (self.backend() != DbBackend::Sqlite).then_some(SILENCE)
     }
 
     /// Which database this is.
@@ -206,7 +160,22 @@ async fn in_step(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error>
     Ok(!connection.is_in_transaction())
 }
 
-fn view(name: &'static str, db: &DatabaseConnection) -> PoolView {
+/// Connects to PostgreSQL over wires that may fall silent.
+async fn wired(mut options: ConnectOptions, silence: Duration) -> Result<Link, DbErr> {
+    let wires = Arc::new(Wires::default());
+    let back = Arc::clone(&wires);
+    options.map_sqlx_postgres_pool_opts(move |pool| {
+        let wires = Arc::clone(&back);
+        pool.after_release(move |connection, _| {
+            let wires = Arc::clone(&wires);
+            Box::pin(async move { wires.take_back(connection).await })
+        })
+    });
+    Ok(Link::new(Database::connect(options).await?, wires, Some(silence)))
+}
+
+fn view(name: &'static str, link: &Link) -> PoolView {
+    let db = link.pool();
     let (most, size, idle) = match db.get_database_backend() {
         DbBackend::Sqlite => {
             let pool = db.get_sqlite_connection_pool();
@@ -218,7 +187,7 @@ fn view(name: &'static str, db: &DatabaseConnection) -> PoolView {
         }
     };
     let idle = u32::try_from(idle).unwrap_or(u32::MAX).min(size);
-    PoolView { pool: name, most, idle, in_use: size - idle }
+    PoolView { pool: name, most, idle, in_use: size - idle, silences: link.silences() }
 }
 
 fn base(url: &str, size: u32, pools: Pools) -> ConnectOptions {
@@ -229,44 +198,6 @@ fn base(url: &str, size: u32, pools: Pools) -> ConnectOptions {
         .acquire_timeout(pools.patience)
         .test_before_acquire_if_idle_for(Duration::from_secs(30));
     options
-}
-
-/// Begins a transaction that can write: on SQLite it takes the write lock at once, so it never fails half-way for a rival's sake.
-///
-/// Whoever is dropped while it begins leaves it to begin and to be rolled back. (sqlx 0.9.0 returns a connection with an open
-/// transaction to its pool when a future is dropped during `BEGIN`, upstream issue transact-rs/sqlx#4385; the next borrower's
-/// acknowledged write would be lost with it. To roll back whatever is released would mend that too, for one message more a
-/// transaction and a line each in the server's log.)
-pub(crate) async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
-    let (db, immediate) = (db.clone(), Some(SqliteTransactionMode::Immediate));
-    let options = TransactionOptions { sqlite_transaction_mode: immediate, ..Default::default() };
-    let whole = async move { db.begin_with_options(options).await };
-    Unbroken(Some(whole.boxed())).await
-}
-
-/// A future that goes on by itself when whoever awaits it is dropped.
-struct Unbroken<T: Send + 'static>(Option<BoxFuture<'static, T>>);
-
-impl<T: Send + 'static> Future for Unbroken<T> {
-    type Output = T;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        let Some(rest) = &mut self.0 else { return Poll::Pending };
-        let ready = rest.poll_unpin(cx);
-        if ready.is_ready() {
-            self.0 = None;
-        }
-        ready
-    }
-}
-
-impl<T: Send + 'static> Drop for Unbroken<T> {
-    fn drop(&mut self) {
-        // Without a runtime there is nobody left who could borrow the connection.
-        if let (Some(rest), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
-            runtime.spawn(rest.map(drop));
-        }
-    }
 }
 
 /// How a storage error is to be met.

@@ -3,7 +3,7 @@
 use crate::bell::{Bell, Ring};
 use crate::brake::Brakes;
 use crate::clock::Mirror;
-use crate::databases::{Databases, begin};
+use crate::databases::Databases;
 use crate::event::{Input, Manner, Verdict, What};
 use crate::hands::Hands;
 use crate::observe::{Observe, Unobserved};
@@ -42,8 +42,6 @@ pub struct Settings {
     pub observer: Arc<dyn Observe>,
     /// Where this process mirrors the business clock.
     pub clock: Mirror,
-    /// How long a commit may go without an answer before its connection is taken for dead; `None` leaves that to the engine.
-    pub silence: Option<Duration>,
 }
 
 impl Settings {
@@ -61,7 +59,6 @@ impl Settings {
             look: Duration::from_millis(250),
             observer: Arc::new(Unobserved),
             clock: Mirror::default(),
-            silence: None,
         }
     }
 
@@ -90,8 +87,6 @@ pub(crate) struct Core {
     pub(crate) bell: Bell,
     pub(crate) observer: Arc<dyn Observe>,
     pub(crate) clock: Mirror,
-    /// How long a unit may go without an answer of the database.
-    pub(crate) silence: Option<Duration>,
 }
 
 /// The durable runtime of one process. Cheap to clone.
@@ -105,9 +100,7 @@ impl Engine {
     /// Sets the engine up and starts its writer. Must be called within a tokio runtime.
     #[must_use]
     pub fn open(settings: Settings, db: Databases, registry: Registry) -> Self {
-        let Settings { environment, process, role, rooms, group, rescue_after, ring, look, observer, clock, silence } =
-            settings;
-        let silence = db.silence().map(|usual| silence.unwrap_or(usual));
+        let Settings { environment, process, role, rooms, group, rescue_after, ring, look, observer, clock } = settings;
         let core = Arc::new(Core {
             environment,
             role,
@@ -122,7 +115,6 @@ impl Engine {
             bell: Bell::with(ring),
             observer,
             clock,
-            silence,
         });
         let writer = writer(Arc::clone(&core));
         Self { core, writer }
@@ -146,19 +138,13 @@ impl Engine {
         &self.core.registry
     }
 
-    /// How long a write unit may go without an answer of the database: see [`in_time`](crate::in_time).
-    #[must_use]
-    pub fn silence(&self) -> Option<Duration> {
-        self.core.silence
-    }
-
     /// Begins a write unit. Call it within [`detached`].
     ///
     /// # Errors
     /// When no connection can be had.
     pub async fn begin(&self) -> Result<Tx, DbErr> {
         faults::point("caller_before_begin");
-        let inner = begin(&self.core.db.write).await?;
+        let inner = self.core.db.write.begin().await?;
         faults::point("caller_after_begin");
         Ok(Tx::new(inner, Arc::clone(&self.core)))
     }

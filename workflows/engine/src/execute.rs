@@ -1,7 +1,6 @@
 //! Carrying out a lease: the call to an outside party, or the engine's own delivery; then the one completion that its fence allows.
 
 use crate::attempt::{Approach, Completed, LookedUp, Next, doubted, must_be_confirmed};
-use crate::databases::begin;
 use crate::engine::Engine;
 use crate::event::{Input, Origin, Verdict, What};
 use crate::hands::Lease;
@@ -187,7 +186,7 @@ impl Engine {
         attempt: RawAttempt,
     ) -> Result<String, Fault> {
         let run = attempt.work.run;
-        let tx = begin(&self.core.db.write).await.map_err(|error| Fault::transient(error.to_string()))?;
+        let tx = self.core.db.write.begin().await.map_err(|error| Fault::transient(error.to_string()))?;
         let locked = operate::lock(&tx, run).await.map_err(|error| Fault::transient(error.to_string()))?;
         if locked && run.uuid().as_u128().is_multiple_of(8) {
             tokio::time::sleep(Duration::from_secs(8)).await;

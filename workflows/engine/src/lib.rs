@@ -22,7 +22,7 @@
 //! | a turn is atomic | `promises::a_turn_is_atomic` |
 //! | the same event twice is one event | `promises::the_same_event_twice_is_one_event` |
 //! | a commit whose answer was lost is not a second turn | `lost_replies::a_commit_whose_answer_is_lost_is_one_turn` |
-//! | a wire that falls silent is not waited for without end | `silent_wires::a_commit_on_a_wire_that_fell_silent_is_one_turn`, `silent_wires::a_wire_that_fell_silent_is_not_used_again` |
+//! | a wire that falls silent is not waited for without end, whatever was asked | all of `silent_wires` |
 //! | due timers come before any event, at their own instants | `promises::due_timers_come_before_any_event` |
 //! | a conflict is an answer, to a person and to a fact | `promises::a_conflict_is_an_answer` |
 //! | no fact disappears | `promises::no_fact_disappears` |
@@ -92,6 +92,7 @@ mod hands;
 mod id;
 mod intervene;
 mod lease_keeping;
+mod link;
 mod listing;
 mod observe;
 mod operate;
@@ -121,13 +122,14 @@ pub use brake::{Brake, Circuit, Target};
 pub use census::{Census, RunCount, ShapeKnown, WorkCount};
 pub use claim::Claimed;
 pub use clock::{ClockError, Mirror, Settling};
-pub use databases::{Databases, PoolView, Pools, in_time};
+pub use databases::{Databases, PoolView, Pools};
 pub use engine::{Engine, Settings, detached};
 pub use event::{EventKey, Fence, Input, Manner, Moved, Origin, Verdict, What};
 pub use fault::Fault;
 pub use hands::{Hands, Lease};
 pub use id::{RunId, WorkId};
 pub use intervene::OPERATORS_ACT;
+pub use link::Link;
 pub use listing::{Listed, Rows, RunFilter, Standing, WorkFilter, WorkPlace};
 pub use observe::{Ended, News, Observe, Tried, Unobserved};
 pub use operate::{Depth, RunView, TurnView, WorkView};

@@ -3,8 +3,8 @@
 //! Everything that follows the event log (feeds, the search index, proofs) reads by position, so nothing is skipped however commits
 //! interleave: a fact gets its position only once it is visible. One process seals at a time.
 
-use crate::databases::begin;
 use crate::engine::Engine;
+use crate::link::Link;
 use crate::storage::{hex, instant, statement};
 use crate::{Posted, RunId, detached, faults};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement};
@@ -44,7 +44,7 @@ impl Engine {
     pub async fn seal(&self) -> Result<Option<usize>, DbErr> {
         let db = self.core.db.write.clone();
         let sealed = detached(async move {
-            let tx = begin(&db).await?;
+            let tx = db.begin().await?;
             if !lead(&tx).await? {
                 return Ok::<_, DbErr>(None);
             }
@@ -101,7 +101,7 @@ impl Engine {
 }
 
 /// On PostgreSQL the leader holds an advisory lock until its commit; on SQLite there is one writer anyway.
-async fn lead(tx: &DatabaseTransaction) -> Result<bool, DbErr> {
+async fn lead(tx: &Link<DatabaseTransaction>) -> Result<bool, DbErr> {
     if tx.get_database_backend() == DbBackend::Sqlite {
         return Ok(true);
     }
@@ -111,7 +111,7 @@ async fn lead(tx: &DatabaseTransaction) -> Result<bool, DbErr> {
     row.map_or(Ok(false), |r| r.try_get_by_index(0))
 }
 
-async fn stamp(tx: &DatabaseTransaction) -> Result<usize, DbErr> {
+async fn stamp(tx: &Link<DatabaseTransaction>) -> Result<usize, DbErr> {
     let backend = tx.get_database_backend();
     let last = "select position, hash from event_log where position is not null order by position desc limit 1";
     let (mut position, mut head) = match tx.query_one_raw(statement(backend, last, vec![])).await? {

@@ -4,6 +4,7 @@ use crate::apply::{Applied, Failure, apply};
 use crate::engine::Core;
 use crate::event::{EventKey, Input, Manner, Origin, Verdict, What};
 use crate::hands::Lease;
+use crate::link::Link;
 use crate::step::encode;
 use crate::storage::real_clock;
 use crate::{Conflict, Moved, News, Refusal, RunId, Timestamp, Workflow, faults};
@@ -13,12 +14,12 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// An open transaction on the write pool. It dereferences to sea-orm's transaction for the caller's own rows.
+/// An open transaction on the write pool. It dereferences to its connection for the caller's own rows.
 ///
 /// Dropping it rolls everything back. Never wait for [`Engine::submit`](crate::Engine::submit) while holding one: on SQLite both need
 /// the one connection that writes.
 pub struct Tx {
-    inner: DatabaseTransaction,
+    inner: Link<DatabaseTransaction>,
     core: Arc<Core>,
     after: Mutex<After>,
 }
@@ -104,7 +105,7 @@ impl TurnError {
 }
 
 impl Deref for Tx {
-    type Target = DatabaseTransaction;
+    type Target = Link<DatabaseTransaction>;
 
     fn deref(&self) -> &Self::Target {
         &self.inner
@@ -112,7 +113,7 @@ impl Deref for Tx {
 }
 
 impl Tx {
-    pub(crate) fn new(inner: DatabaseTransaction, core: Arc<Core>) -> Self {
+    pub(crate) fn new(inner: Link<DatabaseTransaction>, core: Arc<Core>) -> Self {
         Self { inner, core, after: Mutex::default() }
     }
 

@@ -7,9 +7,10 @@
 //! committed is found out by its keys, as after a wire that was cut.
 
 use crate::apply::{Failure, apply};
-use crate::databases::{Trouble, begin, in_time, trouble};
+use crate::databases::{Trouble, trouble};
 use crate::engine::Core;
 use crate::event::{Input, Verdict};
+use crate::link::Link;
 use crate::tx::{TurnError, Tx};
 use crate::{RunId, faults, operate};
 use futures::FutureExt;
@@ -23,9 +24,6 @@ use tokio::sync::{mpsc, oneshot};
 const BOARDING_YIELDS: u32 = 3;
 /// Inputs that may wait before callers wait too.
 const BACKLOG: usize = 4096;
-
-/// The longest that is waited for the answer to a commit before it is tried again.
-const LONGEST_SILENCE: Duration = Duration::from_secs(300);
 
 struct Item {
     input: Input,
@@ -79,10 +77,10 @@ async fn board(receive: &mut mpsc::Receiver<Item>, group: &mut Vec<Item>, most: 
 fn commit(core: &Arc<Core>, mut group: Vec<Item>, mut again: bool) -> BoxFuture<'_, ()> {
     async move {
         let mut pause = Duration::from_millis(20);
-        let mut silence = core.silence;
+        let mut link = core.db.writer.clone();
         while !group.is_empty() {
             let inputs: Vec<Input> = group.iter().map(|item| item.input.clone()).collect();
-            let failure = match in_time(silence, attempt(core, &inputs, again)).await {
+            let failure = match attempt(core, &link, &inputs, again).await {
                 Ok(verdicts) => return answer(group, verdicts),
                 Err(failure) => failure,
             };
@@ -93,7 +91,7 @@ fn commit(core: &Arc<Core>, mut group: Vec<Item>, mut again: bool) -> BoxFuture<
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(2));
                     // A server may be slow rather than gone: one day it is waited for long enough.
-                    silence = silence.map(|silence| (silence * 2).min(LONGEST_SILENCE));
+                    link = link.more_patient();
                 }
             }
         }
@@ -160,10 +158,10 @@ async fn park_timer(core: &Arc<Core>, spoiled: &crate::turn::Spoiled) {
     }
 }
 
-async fn attempt(core: &Arc<Core>, inputs: &[Input], again: bool) -> Result<Vec<Verdict>, Failure> {
+async fn attempt(core: &Arc<Core>, link: &Link, inputs: &[Input], again: bool) -> Result<Vec<Verdict>, Failure> {
     let began = Instant::now();
     faults::point("writer_before_begin");
-    let tx = Tx::new(begin(&core.db.writer).await?, Arc::clone(core));
+    let tx = Tx::new(link.begin().await?, Arc::clone(core));
     faults::point("writer_after_begin");
     let applied = apply(core, &tx, inputs, again).await?;
     let verdicts = tx.remember(applied);

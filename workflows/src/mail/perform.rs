@@ -1,9 +1,8 @@
 //! The hands of a letter: reads the rows as they are now, renders, hands over to the post.
 
-use engine::{Attempt, Fault, Found, Perform, RunId, faults};
+use engine::{Attempt, Fault, Found, Link, Perform, RunId, faults};
 use hmac::{Hmac, KeyInit, Mac};
 use integrations::mail::{MailAnswer, OutgoingMail, SharedMailer};
-use sea_orm::DatabaseConnection;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -44,7 +43,7 @@ pub struct Post {
     /// Who carries them.
     pub mailer: SharedMailer,
     /// Connections that only read.
-    pub reader: DatabaseConnection,
+    pub reader: Link,
     /// How they look.
     pub settings: Settings,
     /// From which the links that prove an address are derived.

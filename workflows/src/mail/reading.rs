@@ -2,8 +2,7 @@
 
 use chrono_tz::Tz;
 use domain::{Money, PayoutId, Stay, Timestamp};
-use engine::Fault;
-use sea_orm::DatabaseConnection;
+use engine::{Fault, Link};
 use store::bookings::Booking;
 use store::{bookings, payments, payouts, properties, users};
 
@@ -47,7 +46,7 @@ pub(super) struct StayFacts {
 }
 
 /// `None` when the reader or the thing is gone: there is nothing to say.
-pub(super) async fn read(db: &DatabaseConnection, message: &Message) -> Result<Option<Facts>, Fault> {
+pub(super) async fn read(db: &Link, message: &Message) -> Result<Option<Facts>, Fault> {
     let Some(user) = users::by_id(db, message.to).await.map_err(reading)? else { return Ok(None) };
     let reader = Reader { name: user.profile.name, email: user.email };
     let mut facts = Facts { reader, stay: None, action_url: None, payout: None, at: None };
@@ -71,7 +70,7 @@ pub(super) async fn read(db: &DatabaseConnection, message: &Message) -> Result<O
     Ok(Some(facts))
 }
 
-async fn stay(db: &DatabaseConnection, message: &Message, booking: Booking) -> Result<Option<StayFacts>, Fault> {
+async fn stay(db: &Link, message: &Message, booking: Booking) -> Result<Option<StayFacts>, Fault> {
     let other = if message.audience == Audience::Host { booking.guest } else { booking.host };
     let home = properties::of_anybody(db, booking.property).await.map_err(reading)?;
     let other = users::by_id(db, other).await.map_err(reading)?;

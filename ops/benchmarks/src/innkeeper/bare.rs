@@ -19,7 +19,7 @@ pub(super) async fn enqueue(house: &House) -> Result<()> {
     let databases = house.databases().await?;
     let total = count(setting::ENQUEUES)?;
     let phase = Phase::begin("bare");
-    let db = databases.write().clone();
+    let db = databases.write().pool().clone();
     by_callers(setting::CALLERS, total, move |number| one(db.clone(), number)).await?;
     phase.done(total);
     // The backlog that is drained next is only of our own making.

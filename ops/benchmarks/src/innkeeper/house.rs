@@ -59,7 +59,7 @@ impl House {
 
     async fn prepared(self) -> Result<Self> {
         let databases = self.databases().await?;
-        migrations::up(databases.write()).await.context("bring the database to this build's schema")?;
+        migrations::up(databases.write().pool()).await.context("bring the database to this build's schema")?;
         databases.write().execute_unprepared(TABLES).await?;
         Ok(self)
     }

@@ -176,7 +176,7 @@ async fn claims(lab: &Lab) -> Result<Claims> {
 async fn all_at_once(lab: &Lab) -> Result<()> {
     let at = lab.witness.now().await?.timestamp_micros() + 5_000_000;
     let sql = format!("update workflow_work set not_before = {at} where queue = 'mail'");
-    lab.witness.engine.databases().write().execute_unprepared(&sql).await?;
+    lab.witness.engine.databases().write().pool().execute_unprepared(&sql).await?;
     Ok(())
 }
 

@@ -15,7 +15,6 @@ pub(crate) use breaker::{Allowance, Breaker};
 pub(crate) use bucket::Bucket;
 pub(crate) use known::{Brakes, Known};
 
-use crate::databases::begin;
 use crate::engine::{Core, Engine};
 use crate::intervene::record_act;
 use crate::storage::{brakes, instant};
@@ -240,7 +239,7 @@ impl Engine {
     ) -> Result<(), DbErr> {
         let (core, name) = (self.core.clone(), party.name);
         let turned = crate::detached(async move {
-            let tx = begin(&core.db.write).await?;
+            let tx = core.db.write.begin().await?;
             let (mut row, now) = brakes::lock(&tx, &Target::Party(name.to_owned())).await?;
             let was_open = row.breaker.open_until.is_some();
             change(&mut row.breaker, now);

@@ -1,10 +1,11 @@
 //! The acts on a database, by the engine's own statements, and its rows in the words of the memory's.
 
 use super::{Act, Answer, refused};
-use crate::databases::{begin, trouble};
+use crate::databases::trouble;
 use crate::event::Fence;
 use crate::intervene::OPERATORS_ACT;
 use crate::lease_keeping::bury;
+use crate::link::Link;
 use crate::storage::schema::LEASED;
 use crate::storage::{self, Claim, ClaimedRow, brakes, instant, statement, work_id};
 use crate::testkit::sim::memory::WorkRow;
@@ -20,7 +21,7 @@ pub(super) const OUTCOME: &str = "\"Done\"";
 
 pub(super) struct Sql<'a> {
     engine: &'a Engine,
-    open: BTreeMap<u8, DatabaseTransaction>,
+    open: BTreeMap<u8, Link<DatabaseTransaction>>,
 }
 
 /// A row of work as it stands.
@@ -41,7 +42,7 @@ impl<'a> Sql<'a> {
         Self { engine, open: BTreeMap::new() }
     }
 
-    fn db(&self) -> &'a sea_orm::DatabaseConnection {
+    fn db(&self) -> &'a Link {
         &self.engine.core.db.write
     }
 
@@ -85,7 +86,7 @@ impl<'a> Sql<'a> {
             Act::Leases(process) => self.leases(*process).await?,
             Act::Retry(work) => Answer::Said(self.engine.retry(*work, Origin::default()).await?),
             Act::Brake(row) => {
-                let tx = begin(db).await?;
+                let tx = db.begin().await?;
                 brakes::lock(&tx, &row.target).await?;
                 brakes::keep(&tx, row).await?;
                 tx.commit().await?;
@@ -101,7 +102,7 @@ impl<'a> Sql<'a> {
     }
 
     async fn begin(&mut self, name: u8, ask: &storage::Ask) -> Result<Answer, DbErr> {
-        let tx = begin(self.db()).await?;
+        let tx = self.db().begin().await?;
         if self.locks_rows() {
             tx.execute_unprepared("set local lock_timeout = '40ms'").await?;
         }
@@ -129,7 +130,7 @@ impl<'a> Sql<'a> {
     }
 
     async fn claim_lanes(&self, claim: &Claim, after: &str) -> Result<Answer, DbErr> {
-        let tx = begin(self.db()).await?;
+        let tx = self.db().begin().await?;
         let queue = claim.takes[0].queue;
         storage::lock_lanes(&tx, queue).await?;
         let last = storage::last_lane(&tx, queue, after).await?;
