@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use engine::{Databases, Pools, Registry};
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait,
+};
 use tempfile::TempDir;
 use tokio::sync::OnceCell;
 
@@ -49,6 +51,15 @@ pub struct TestDatabase {
     pub connection: DatabaseConnection,
     place: Arc<Place>,
     proof: Proof,
+}
+
+/// Begins a transaction by hand, as nothing in the product does.
+///
+/// # Errors
+/// When no connection can be had.
+#[expect(clippy::disallowed_methods, reason = "a test is not dropped while it begins")]
+pub async fn begin(db: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    db.begin().await
 }
 
 /// Where a test's database is, for its removal.

@@ -22,7 +22,7 @@ pub mod servers;
 pub mod wait;
 
 pub use app::TestApp;
-pub use database::{Backend, TestDatabase};
+pub use database::{Backend, TestDatabase, begin};
 pub use dump::{Dump, Dumper};
 
 #[doc(hidden)]

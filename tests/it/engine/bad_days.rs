@@ -6,7 +6,7 @@ use engine::{Origin, TurnError};
 use harness::proxy::{Lost, Proxy, Road, Way};
 use harness::servers::Postgres;
 use harness::{Backend, TestDatabase, on_both, wait};
-use sea_orm::{ConnectionTrait, Database, TransactionTrait};
+use sea_orm::{ConnectionTrait, Database};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -159,7 +159,7 @@ fn a_busy_file_is_waited_for() {
     harness::both::run(Backend::Sqlite, |db| async move {
         let theatre = Theatre::open(db.clone()).await;
         theatre.engine.databases().write().execute_unprepared("pragma busy_timeout = 5").await.unwrap();
-        let rival = db.connection.begin().await.unwrap();
+        let rival = harness::begin(&db.connection).await.unwrap();
         rival.execute_unprepared("update business_clock set offset_us = offset_us").await.unwrap();
         let tries = AtomicUsize::new(0);
         let give_way = async {

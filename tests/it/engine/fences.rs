@@ -3,7 +3,7 @@
 use super::toy::{Seat, State, Theatre, run, terms};
 use engine::{Ended, Origin, TurnError};
 use harness::{Backend, TestDatabase, both, on_both};
-use sea_orm::{ConnectionTrait, Statement, TransactionTrait};
+use sea_orm::{ConnectionTrait, Statement};
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ fn what_the_dead_have_locked_does_not_keep_the_rest_of_their_work() {
         let second = Theatre::beside(&db, first.office.clone(), 2).await;
         silence(&first, 1).await;
         // Cut off in the middle of a transaction, the first process has one of the two rows locked for a while yet.
-        let cut_off = db.connection.begin().await.unwrap();
+        let cut_off = harness::begin(&db.connection).await.unwrap();
         let sql = format!("select 1 from workflow_work where run = '{}' for update", run(1).uuid());
         cut_off.execute_unprepared(&sql).await.unwrap();
         let rescued = tokio::time::timeout(Duration::from_secs(5), second.engine.rescue()).await;

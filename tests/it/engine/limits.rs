@@ -4,7 +4,7 @@ use super::switchboard::{Line, Order, Plan, Switchboard, Tone, Urgency, World, o
 use super::toy::run;
 use engine::{Circuit, Limits, Patience, Rate};
 use harness::{Backend, TestDatabase, both, on_both};
-use sea_orm::{ConnectionTrait, TransactionTrait};
+use sea_orm::ConnectionTrait;
 use std::time::Duration;
 
 on_both!(
@@ -91,7 +91,7 @@ fn a_claim_of_lanes_waits_for_nobody() {
         board.order(4..5, &in_lane(Line::Phone, "c", 1)).await;
         board.order(5..6, &in_lane(Line::Phone, "d", 1)).await;
         // Somebody who is cut off in the middle of a transaction has the oldest of two lanes.
-        let cut_off = db.connection.begin().await.unwrap();
+        let cut_off = harness::begin(&db.connection).await.unwrap();
         let runs = format!("'{}', '{}'", run(0).uuid(), run(2).uuid());
         let sql = format!("select 1 from workflow_work where run in ({runs}) for update");
         cut_off.execute_unprepared(&sql).await.unwrap();

@@ -7,9 +7,7 @@ use domain::ledger::Kind;
 use domain::{Account, Currency, Entry, Provider, Transaction};
 use harness::wait::until;
 use harness::{Backend, TestDatabase, on_both};
-use sea_orm::{
-    ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DbBackend, DbErr, EntityTrait, Statement, TransactionTrait,
-};
+use sea_orm::{ActiveModelTrait, ActiveValue::Set, ConnectionTrait, DbBackend, DbErr, EntityTrait, Statement};
 use store::entity::{ledger_leg, ledger_transaction};
 use store::ledger::{self, Posting};
 
@@ -61,7 +59,7 @@ fn seal() -> ledger_transaction::ActiveModel {
 
 /// Inserts legs and seal in one transaction and says why it was refused.
 async fn sealed(db: &TestDatabase, legs: Vec<ledger_leg::ActiveModel>) -> Result<(), DbErr> {
-    let tx = db.connection.begin().await?;
+    let tx = harness::begin(&db.connection).await?;
     ledger_leg::Entity::insert_many(legs).exec_without_returning(&tx).await?;
     seal().insert(&tx).await?;
     tx.commit().await
@@ -69,7 +67,7 @@ async fn sealed(db: &TestDatabase, legs: Vec<ledger_leg::ActiveModel>) -> Result
 
 /// Posts as a turn does: in a transaction.
 async fn post(db: &TestDatabase, postings: &[Posting<'_>]) -> Result<(), DbErr> {
-    let tx = db.connection.begin().await?;
+    let tx = harness::begin(&db.connection).await?;
     ledger::post(&tx, postings).await?;
     tx.commit().await
 }
@@ -118,10 +116,10 @@ async fn a_leg_that_races_with_a_seal_is_refused(db: TestDatabase) {
     if db.backend == Backend::Sqlite {
         return; // Its writing transactions are alone.
     }
-    let sealing = db.connection.begin().await.unwrap();
+    let sealing = harness::begin(&db.connection).await.unwrap();
     ledger_leg::Entity::insert_many([leg(0, 100), leg(1, -100)]).exec_without_returning(&sealing).await.unwrap();
     seal().insert(&sealing).await.unwrap();
-    let rival = db.connection.begin().await.unwrap();
+    let rival = harness::begin(&db.connection).await.unwrap();
     let late = tokio::spawn(async move { leg(2, 0).insert(&rival).await });
     let waits = async || {
         let sql = "select 1 from pg_locks where locktype = 'advisory' and not granted";
@@ -135,7 +133,7 @@ async fn a_leg_that_races_with_a_seal_is_refused(db: TestDatabase) {
 }
 
 async fn what_is_not_sealed_is_not_committed(db: TestDatabase) {
-    let tx = db.connection.begin().await.unwrap();
+    let tx = harness::begin(&db.connection).await.unwrap();
     ledger_leg::Entity::insert_many([leg(0, 100), leg(1, -100)]).exec_without_returning(&tx).await.unwrap();
     let refusal = tx.commit().await.unwrap_err();
     assert!(refusal.to_string().to_lowercase().contains("foreign key"), "{refusal}");

@@ -138,6 +138,7 @@ async fn a_second_unit_takes_what_the_first_cannot(db: TestDatabase) {
 async fn takes(db: &DatabaseConnection, hold: Hold) -> bool {
     let mode = Some(SqliteTransactionMode::Immediate);
     let options = TransactionOptions { sqlite_transaction_mode: mode, ..Default::default() };
+    #[expect(clippy::disallowed_methods, reason = "a test is not dropped while it begins")]
     let tx = db.begin_with_options(options).await.unwrap();
     match nights::hold(&tx, &[hold]).await {
         Ok(()) => {
@@ -191,11 +192,11 @@ async fn what_was_promised_to_a_neighbour_is_kept(db: TestDatabase) {
 
 async fn a_calendar_is_locked_where_there_is_one(db: TestDatabase) {
     let (home, _) = built(&db.connection).await;
-    let tx = db.connection.begin().await.unwrap();
+    let tx = harness::begin(&db.connection).await.unwrap();
     assert!(nights::lock_calendar(&tx, home.id).await.unwrap());
     assert!(!nights::lock_calendar(&tx, super::town::property_id(99)).await.unwrap());
     if db.backend == Backend::Postgres {
-        let rival = db.connection.begin().await.unwrap();
+        let rival = harness::begin(&db.connection).await.unwrap();
         sea_orm::ConnectionTrait::execute_unprepared(&rival, "set local lock_timeout = '20ms'").await.unwrap();
         let refusal = nights::lock_calendar(&rival, home.id).await.unwrap_err();
         assert_eq!(classify(&refusal), Class::Busy);

@@ -1,7 +1,6 @@
 //! Repeated requests and messages from outside: each once.
 
 use harness::{Backend, TestDatabase, on_both};
-use sea_orm::TransactionTrait;
 use store::idempotency::{self, Claim, Key, Stored};
 use store::inbox::{self, Waiting};
 use store::{Class, classify};
@@ -33,11 +32,11 @@ fn answer() -> Stored {
 }
 
 async fn the_first_request_goes_on_and_the_second_gets_its_answer(db: TestDatabase) {
-    let tx = db.connection.begin().await.unwrap();
+    let tx = harness::begin(&db.connection).await.unwrap();
     assert!(matches!(idempotency::claim(&tx, &key()).await.unwrap(), Claim::Fresh(_)));
     idempotency::store(&tx, &key(), &answer()).await.unwrap();
     tx.commit().await.unwrap();
-    let tx = db.connection.begin().await.unwrap();
+    let tx = harness::begin(&db.connection).await.unwrap();
     assert!(idempotency::claim(&tx, &key()).await.unwrap() == Claim::Answered(Box::new(answer())));
 }
 
@@ -45,8 +44,8 @@ async fn while_one_request_is_answered_the_other_is_told_so(db: TestDatabase) {
     if db.backend == Backend::Sqlite {
         return; // Its writing transactions are alone.
     }
-    let first = db.connection.begin().await.unwrap();
-    let second = db.connection.begin().await.unwrap();
+    let first = harness::begin(&db.connection).await.unwrap();
+    let second = harness::begin(&db.connection).await.unwrap();
     assert!(matches!(idempotency::claim(&first, &key()).await.unwrap(), Claim::Fresh(_)));
     assert!(idempotency::claim(&second, &key()).await.unwrap() == Claim::InFlight);
     let other = Key { key: "b".into(), ..key() };
@@ -54,11 +53,11 @@ async fn while_one_request_is_answered_the_other_is_told_so(db: TestDatabase) {
 }
 
 async fn a_request_that_died_leaves_nothing_behind(db: TestDatabase) {
-    let tx = db.connection.begin().await.unwrap();
+    let tx = harness::begin(&db.connection).await.unwrap();
     assert!(matches!(idempotency::claim(&tx, &key()).await.unwrap(), Claim::Fresh(_)));
     idempotency::store(&tx, &key(), &answer()).await.unwrap();
     tx.rollback().await.unwrap();
-    let tx = db.connection.begin().await.unwrap();
+    let tx = harness::begin(&db.connection).await.unwrap();
     assert!(matches!(idempotency::claim(&tx, &key()).await.unwrap(), Claim::Fresh(_)));
 }
 

@@ -153,6 +153,7 @@ impl Link {
         let Self { inner: pool, patience } = self;
         let immediate = Some(SqliteTransactionMode::Immediate);
         let options = TransactionOptions { sqlite_transaction_mode: immediate, ..Default::default() };
+        #[expect(clippy::disallowed_methods, reason = "this is how everybody else begins, and nobody drops it unasked")]
         let mut begin = pin!(pool.begin_with_options(options));
         let begun = patience.within(&mut begin).await.unwrap_or_else(|| {
             // Its connection goes back at the end of this function: by then it is doubted.

@@ -9,7 +9,7 @@ use futures::StreamExt;
 use harness::wait;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use sea_orm::{ConnectionTrait, TransactionTrait};
+use sea_orm::ConnectionTrait;
 
 use super::lab::{Lab, experiment};
 use crate::killed::client::Ask;
@@ -62,7 +62,7 @@ fn rel_16_every_connection_is_taken() {
 
 /// Somebody holds a table, so that whoever reads it holds a connection and waits. Everybody else is turned away in time.
 async fn taken(lab: &Lab) -> Result<String> {
-    let holder = lab.witness.engine.databases().write().pool().begin().await?;
+    let holder = harness::begin(lab.witness.engine.databases().write().pool()).await?;
     holder.execute_unprepared("lock table property in access exclusive mode").await?;
     let answered = AtomicUsize::new(0);
     let answers = askers(lab, CROWD, &answered);

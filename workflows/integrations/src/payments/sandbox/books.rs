@@ -112,6 +112,7 @@ impl SandboxGateway {
     pub async fn books(&self) -> Result<Books, Error> {
         let file = self.file.clone();
         detached(async move {
+            #[expect(clippy::disallowed_methods, reason = "detached: nobody drops it half-way")]
             let mut tx = file.reader().begin().await.map_err(unavailable)?;
             let books = Books {
                 intents: intents(&mut tx).await?,

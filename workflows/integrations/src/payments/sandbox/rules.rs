@@ -212,6 +212,7 @@ pub(super) async fn retrieve(file: &File, intent: &str, now: Timestamp) -> Resul
     let (file, intent) = (file.clone(), intent.to_owned());
     detached(async move {
         // One transaction, so that an intent and its charge are seen at one instant.
+        #[expect(clippy::disallowed_methods, reason = "detached: nobody drops it half-way")]
         let mut tx = file.reader().begin().await.map_err(unavailable)?;
         let status = Intent::named(&mut tx, &intent).await?.status(&mut tx, now).await?;
         tx.rollback().await.map_err(unavailable)?;
