@@ -34,7 +34,7 @@ async fn depth(engine: &Engine) -> Result<usize> {
 
 async fn queue(engine: &Engine, total: usize) -> Result<()> {
     let starts = stream::iter(0..total as u64).map(|number| async move {
-        engine.start::<Job>(next_run(), &format!("backlog {number}"), &Task { number }, Origin::default()).await
+        engine.start::<Job>(next_run(), &format!("backlog {number}"), &Task::of(number), Origin::default()).await
     });
     starts.buffer_unordered(TOGETHER).try_for_each(|_| async { Ok(()) }).await?;
     Ok(())

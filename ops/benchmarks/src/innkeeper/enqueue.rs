@@ -2,7 +2,7 @@
 //! caller's own, or in the writer's, which takes along whoever else is waiting.
 
 use super::house::{House, next_run};
-use super::work::{Job, Order, Task};
+use super::work::{Job, Row, Task};
 use super::{count, setting};
 use crate::phase::Phase;
 use anyhow::Result;
@@ -34,9 +34,9 @@ pub(super) async fn together(house: &House) -> Result<()> {
     by_callers(setting::CALLERS, total, move |number| {
         let engine = engine.clone();
         async move {
-            // The orders of the callers' own transactions have the numbers before.
-            let task = Task { number: total as u64 + number };
-            engine.start::<Order>(next_run(), &number.to_string(), &task, Origin::default()).await?;
+            // The jobs of the callers' own transactions have the numbers before.
+            let task = Task { number: total as u64 + number, row: Row::Job };
+            engine.start::<Job>(next_run(), &task.number.to_string(), &task, Origin::default()).await?;
             Ok(())
         }
     })
@@ -53,7 +53,7 @@ pub(super) async fn one(engine: Engine, number: u64) -> Result<()> {
         let backend = tx.get_database_backend();
         let order = [i64::try_from(number)?.into(), run.uuid().into()];
         tx.execute_raw(Statement::from_sql_and_values(backend, ORDER, order)).await?;
-        tx.start::<Job>(run, &number.to_string(), &Task { number }, &Origin::default()).await?;
+        tx.start::<Job>(run, &number.to_string(), &Task::of(number), &Origin::default()).await?;
         tx.commit().await?;
         anyhow::Ok(())
     })

@@ -1,7 +1,7 @@
 //! A database of our own, and engines on it: one that only queues work, and one that executes it too.
 
 use super::board::Board;
-use super::work::{Hands, Job, Order, QUEUE, Trip};
+use super::work::{Hands, Job, QUEUE, Trip};
 use crate::setting;
 use anyhow::{Context, Result};
 use engine::{Databases, ENGINE_QUEUE, Engine, Pools, Registry, RunId, Settings};
@@ -91,10 +91,7 @@ impl House {
         let process = Uuid::from_u128(rand::random());
         let metrics = Arc::new(Metrics::new(&prometheus::Registry::new())?);
         let (hands, board) = Hands::new(Arc::clone(&metrics));
-        let registry = Registry::new()
-            .register::<Job>(hands.clone())
-            .register::<Order>(hands.clone())
-            .register::<Trip>(hands.clone());
+        let registry = Registry::new().register::<Job>(hands.clone()).register::<Trip>(hands.clone());
         let wire = if ring { Some(Wire::open(&setting::text(setting::REDIS)?, "bench", process)?) } else { None };
         let mut settings = Settings::new("bench", process, role).rooms(rooms);
         settings.observer = Arc::new(hands);

@@ -50,6 +50,6 @@ async fn paced(home: &Home, rate: usize, total: usize) -> Result<Vec<f64>> {
 async fn one(home: Home, number: u64) -> Result<()> {
     let run = next_run();
     let over = home.board.end_of(run.uuid());
-    home.engine.start::<Trip>(run, &run.to_string(), &Task { number }, Origin::default()).await?;
+    home.engine.start::<Trip>(run, &run.to_string(), &Task::of(number), Origin::default()).await?;
     Ok(over.await?)
 }

@@ -1,4 +1,4 @@
-//! The workflows that are measured: a job of one effect (with its business row as an order), and a trip of three steps with its projection and its fact.
+//! The workflows that are measured: a job of one effect, and a trip of three steps with its projection and its fact.
 
 use super::board::Board;
 use engine::{
@@ -20,6 +20,23 @@ pub(super) struct Job;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Task {
     pub(super) number: u64,
+    pub(super) row: Row,
+}
+
+/// Who writes the business row of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Row {
+    /// Its caller, in the transaction that the job's start shares; or nobody.
+    Caller,
+    /// The job, as its projection: that is how rows get into the commit of the group that its start is in.
+    Job,
+}
+
+impl Task {
+    /// A task that is its caller's.
+    pub(super) const fn of(number: u64) -> Self {
+        Self { number, row: Row::Caller }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -66,48 +83,7 @@ impl Workflow for Job {
     }
 }
 
-impl Project<Tx> for Job {
-    type Error = DbErr;
-
-    /// A job has nothing that people read: its business row is its caller's.
-    async fn project(_: &Tx, _: &[Changed<Self>]) -> Result<(), ProjectError<DbErr>> {
-        Ok(())
-    }
-}
-
-/// A [`Job`] whose business row is its own projection: that is how rows get into the commit of the group that its start is in.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Order;
-
-impl Workflow for Order {
-    const NAME: &'static str = "order";
-    type Input = Task;
-    type State = Stage;
-    type Event = Did;
-    type Effect = Do;
-    type Timer = ();
-
-    fn start(_: &Task, _: Timestamp) -> Step<Self> {
-        Step::to(Stage::Waiting).run(Do::Work)
-    }
-
-    fn on(_: &Task, state: Stage, event: Did, _: Timestamp) -> Result<Step<Self>, Refusal> {
-        match (state, event) {
-            (Stage::Waiting, Did::Worked) => Ok(Step::to(Stage::Done)),
-            (Stage::Done, _) => Err(Refusal::out_of_turn()),
-        }
-    }
-
-    fn elapsed((): ()) -> Did {
-        Did::Worked
-    }
-
-    fn is_final(state: &Stage) -> bool {
-        *state == Stage::Done
-    }
-}
-
-/// The row that a caller's own transaction inserts in the other form, once for each order.
+/// The row that a caller's own transaction inserts otherwise, for each job that has one.
 const PLACE: [&str; 2] = [
     "insert into bench_order (id, run, note)
      select id, run, 'two nights by the sea' from unnest($1::int8[], $2::uuid[]) o(id, run)",
@@ -115,11 +91,11 @@ const PLACE: [&str; 2] = [
      select value ->> 0, unhex(value ->> 1), 'two nights by the sea' from json_each($1)",
 ];
 
-impl Project<Tx> for Order {
+impl Project<Tx> for Job {
     type Error = DbErr;
 
     async fn project(tx: &Tx, changed: &[Changed<Self>]) -> Result<(), ProjectError<DbErr>> {
-        let placed = changed.iter().filter(|one| one.state == Stage::Waiting);
+        let placed = changed.iter().filter(|one| one.input.row == Row::Job && one.state == Stage::Waiting);
         let rows: Vec<(i64, Uuid)> = placed.map(|one| (one.input.number.cast_signed(), one.run.uuid())).collect();
         if rows.is_empty() {
             return Ok(());
@@ -257,12 +233,6 @@ impl Hands {
 impl Perform<Job> for Hands {
     async fn perform(&self, cx: &Attempt<Job>, Do::Work: Do) -> Result<Did, Fault> {
         self.board.began(cx.input.number);
-        Ok(Did::Worked)
-    }
-}
-
-impl Perform<Order> for Hands {
-    async fn perform(&self, _: &Attempt<Order>, Do::Work: Do) -> Result<Did, Fault> {
         Ok(Did::Worked)
     }
 }
