@@ -1,4 +1,4 @@
-//! The table of known cases: all of them are there, and every test that it names exists.
+//! The tables of known cases and of the engine's promises: nothing is left out, and every test that they name exists.
 
 use std::path::{Path, PathBuf};
 
@@ -38,6 +38,14 @@ pub(super) fn sources(folder: &Path, found: &mut Vec<(String, String)>) {
     }
 }
 
+fn every_source() -> Vec<(String, String)> {
+    let mut found = vec![];
+    for folder in ["tests/it", "workflows", "worker/src"] {
+        sources(&root().join(folder), &mut found);
+    }
+    found
+}
+
 /// Whether a test of this path is defined: the function, in a file that the rest of the path leads to.
 fn exists(path: &str, sources: &[(String, String)]) -> bool {
     let (modules, name) = path.rsplit_once("::").unwrap_or(("", path));
@@ -62,10 +70,7 @@ fn every_known_case_is_listed_once() {
 
 #[test]
 fn every_case_has_a_test_that_exists_or_a_reason() {
-    let mut found = vec![];
-    for folder in ["tests/it", "workflows", "worker/src"] {
-        sources(&root().join(folder), &mut found);
-    }
+    let found = every_source();
     assert!(!exists("engine::fences::no_such_test", &found));
     for Row { no, cover } in rows() {
         let reason = cover.contains("n/a:") || cover.contains("simulation");
@@ -74,5 +79,32 @@ fn every_case_has_a_test_that_exists_or_a_reason() {
     }
     for path in named(&table()) {
         assert!(exists(path, &found), "the table names {path}, which is not there");
+    }
+}
+
+/// What the crate doc of the engine promises, and what it says of how that is shown.
+fn promises() -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(root().join("workflows/engine/src/lib.rs")).unwrap();
+    let row = |line: &str| {
+        let (promise, shown) = line.strip_prefix("//! | ")?.strip_suffix(" |")?.split_once(" | ")?;
+        (promise != "promise").then(|| (promise.to_owned(), shown.to_owned()))
+    };
+    text.lines().filter_map(row).collect()
+}
+
+#[test]
+fn every_promise_of_the_engine_has_a_test_that_exists() {
+    let (promises, found) = (promises(), every_source());
+    assert!(promises.len() > 30, "{} promises", promises.len());
+    for (promise, shown) in promises {
+        // `all of x` stands for every test of a file.
+        let whole = shown.strip_prefix("all of `").and_then(|rest| rest.split('`').next());
+        let whole = whole.map(|file| format!("tests/it/engine/{file}.rs"));
+        let is_there = |file: &String| found.iter().any(|(path, text)| path.ends_with(file) && text.contains("fn "));
+        let tests: Vec<&str> = named(&shown).filter(|path| *path != "harness::proof").collect();
+        assert!(whole.as_ref().is_some_and(is_there) || !tests.is_empty(), "nothing shows that {promise}");
+        for path in tests {
+            assert!(exists(path, &found), "{promise}: {path} is not there");
+        }
     }
 }

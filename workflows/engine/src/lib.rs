@@ -20,6 +20,7 @@
 //! | promise | test |
 //! |---|---|
 //! | a turn is atomic | `promises::a_turn_is_atomic` |
+//! | whoever waits together is committed together | `promises::many_events_of_many_runs_share_a_commit` |
 //! | the same event twice is one event | `promises::the_same_event_twice_is_one_event` |
 //! | a commit whose answer was lost is not a second turn | `lost_replies::a_commit_whose_answer_is_lost_is_one_turn` |
 //! | a wire that falls silent is not waited for without end, whatever was asked | all of `silent_wires` |
@@ -27,7 +28,8 @@
 //! | a conflict is an answer, to a person and to a fact | `promises::a_conflict_is_an_answer` |
 //! | no fact disappears | `promises::no_fact_disappears` |
 //! | timers of a state go with it, deadlines stay | `lamp::timers_of_a_state_go_with_it_and_those_of_the_run_stay` |
-//! | whatever is done again has the same name: keys, children, Message-IDs | `lamp::what_is_done_again_after_a_restore_has_the_same_names`, the units in `id` and in the mail workflow's `perform` |
+//! | whatever is done again has the same name: keys, children, Message-IDs | `lamp::what_is_done_again_after_a_restore_has_the_same_names`, `id::the_same_key_is_the_same_run_and_stays_beside_its_parent`, `mail::perform::a_message_is_named_by_its_run_at_the_senders_domain` |
+//! | what a process has no room for is found by the bell, and by the poll without one | `worker/bells::a_ring_is_heard_by_another_process`, `worker/bells::without_a_ring_the_poll_finds_the_work` |
 //! | one worker at a time, late ones refused | `fences::a_dead_processs_work_is_rescued_and_its_late_answer_refused` |
 //! | an unknown outcome is looked up before it is repeated | `outcomes::an_unknown_outcome_is_looked_up_before_it_is_repeated` |
 //! | past the safe window nothing is sent before it is looked up | `outcomes::past_the_safe_window_nothing_is_sent_that_was_not_looked_up`, `outcomes::inside_the_safe_window_the_unknown_is_repeated_under_the_same_key` |
@@ -45,26 +47,28 @@
 //! | the urgent go first, and nobody starves | `limits::the_urgent_go_first`, `limits::nobody_starves` |
 //! | nothing is stuck silently; a person retries or answers | `outcomes::our_own_mistake_parks_and_a_person_retries`, `deaths::a_retry_never_wears_out`, `outcomes::a_person_answers_for_parked_work` |
 //! | poison is contained | `outcomes::a_panic_in_the_process_spoils_only_its_own_turn`, `outcomes::a_panic_in_the_projection_spoils_only_its_own_turn`, `deaths::work_that_kills_its_process_every_time_is_parked` |
-//! | code changes under live runs | `fences::a_run_of_a_newer_build_is_left_alone`, `evolution::deploy_forth_and_back_finishes_every_run`, `evolution::a_build_that_reads_ahead_strands_no_run`; the product at every state, `processes::builds` |
-//! | what runs under way would have done, they still do | the journals in `workflows/golden`, by `testkit`; each process's `every_order` |
-//! | replay is honest | `relay::every_run_replays_to_the_state_it_is_in`; and every run that any test makes is replayed when it ends (`harness::proof`) |
+//! | who ends in peace hands its work over at once | `fences::letting_go_hands_the_work_over_at_once` |
+//! | code changes under live runs | `fences::a_run_of_a_newer_build_is_left_alone`, `evolution::deploy_forth_and_back_finishes_every_run`, `evolution::a_build_that_reads_ahead_strands_no_run`; the product: `processes::builds::every_state_outlives_a_deploy_forth_and_back` |
+//! | what runs under way would have done, they still do | `recorded::every_state_and_every_kind_of_turn_is_recorded_to_its_end`; for the product, the journals in `workflows/golden`: `persisted::no_workflow_is_without_its_golden_files` |
+//! | a journal that was changed is found out, and replay is honest | `relay::every_run_replays_to_the_state_it_is_in`; and every run that any test makes is replayed when it ends (`harness::proof`) |
+//! | the rows that people read can be written again from the states | `operators::rows_are_written_again_from_their_states`, `evolution::a_newer_run_is_not_projected_by_an_older_build` |
 //! | runs start and tell each other once | `relay::children_are_started_and_answer_once` |
 //! | callers that hang up take nothing with them | `storm::a_storm_of_hang_ups_loses_nothing` |
 //! | a schedule's instant fires once in the cluster, missed ones by policy | `schedules::an_instant_fires_once_however_many_look`, `schedules::missed_instants_are_met_by_the_policy`, `schedules::another_process_fires_what_a_killed_one_had_begun` |
 //! | a finished run is archived whole, and a late fact brings it back | `archive::a_late_fact_brings_an_archived_run_back`, `archive::a_killed_round_leaves_every_run_whole` |
 //! | Redis may be absent, die or be emptied | `worker/bells::a_redis_that_dies_is_emptied_and_comes_back_loses_nothing`, `product/apart::without_redis_everything_goes_on_and_readiness_says_so` |
-//! | a process whose code no longer yields ends itself | the units in the worker's `watchdog` |
+//! | a process whose code no longer yields ends itself | `watchdog::the_thread_notices_by_itself`, `watchdog::one_poll_that_does_not_come_back_is_stuck_and_a_long_wait_is_not`, `poison::rel_11_one_letter_in_a_hundred_is_poison` |
 //! | facts are sealed without gaps | `promises::facts_are_sealed_without_gaps_and_in_a_chain` |
 //!
-//! All of them at once, with everything going wrong, over rows in memory and a clock that jumps: `testkit::sim`, by
-//! `./ops/simulate`. Known cases from engines like this one, and what covers each: `tests/cases.md`.
+//! Those of turns, leases and limits all at once, with everything going wrong, over rows in memory and a clock that jumps:
+//! `testkit::sim`, by `./ops/simulate`. Known cases from engines like this one, and what covers each: `tests/cases.md`.
 //!
 //! # What goes when
 //!
 //! Each effect has a [`Policy`]: its queue, its priority there, how often and how far apart it is tried. What limits it is said once:
 //! how many at a time in a process by the queue's room, how many at a time in the cluster by its [lane](Workflow::lane), how fast and
 //! with how much patience by the outside [`Party`] that the queue calls. [`Engine::pause`] holds back a queue, a workflow or a party;
-//! [`Engine::brakes`] lists what is held back and why. Work that none of this concerns pays nothing for it.
+//! [`Engine::brakes`] lists what is held back and why.
 //!
 //! # Adding a workflow
 //!
