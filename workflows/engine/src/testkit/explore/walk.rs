@@ -144,6 +144,27 @@ struct Walk<World> {
 
 #[track_caller]
 pub(super) fn walk<World: Clone + Serialize + 'static>(network: Network<World>) -> Explored<World> {
+    let (walk, root) = at_the_beginning(network);
+    let mut seen = HashMap::from([(root.key(), 0)]);
+    let mut explored = Explored { seats: walk.seats.clone(), nodes: vec![root], edges: vec![], refused: vec![] };
+    let mut here = 0;
+    while here < explored.nodes.len() {
+        walk.go_on_from(here, &mut explored, &mut seen);
+        let most = walk.bounds.nodes;
+        assert!(
+            explored.nodes.len() <= most,
+            "explore: more than {most} situations, so probably without end: a timer that sets itself again, a counter in a state or in \
+             the world, a command that always finds something new to do. Raise `at_most` if it is just large. One long way:\n{}",
+            explored.transcript(explored.nodes.len() - 1)
+        );
+        here += 1;
+    }
+    explored
+}
+
+/// Where nothing has happened yet: the first runs are on their way.
+#[track_caller]
+fn at_the_beginning<World: Clone + Serialize + 'static>(network: Network<World>) -> (Walk<World>, Node<World>) {
     let Network { seats, starts, world, now, bounds, names } = network;
     for start in &starts {
         assert!(
@@ -159,17 +180,18 @@ pub(super) fn walk<World: Clone + Serialize + 'static>(network: Network<World>) 
     let line = Line { who: String::new(), event: String::new(), to: String::new(), with: String::new() };
     let (runs, world, repeats) = (BTreeMap::new(), Rc::new(world), bounds.repeats);
     let root = Node { runs, sent, world, now, repeats, from: None, line, taken: None };
-    let walk = Walk { seats, first, bounds, names };
+    (Walk { seats, first, bounds, names }, root)
+}
 
-    let mut seen = HashMap::from([(root.key(), 0)]);
-    let mut explored = Explored { seats: walk.seats.clone(), nodes: vec![root], edges: vec![], refused: vec![] };
-    let mut here = 0;
-    while here < explored.nodes.len() {
-        let mut moves = walk.moves(&explored.nodes[here]).unwrap_or_else(|fault| {
+impl<World: Clone + Serialize + 'static> Walk<World> {
+    /// Makes every move out of a node, and adds where they lead.
+    #[track_caller]
+    fn go_on_from(&self, here: usize, explored: &mut Explored<World>, seen: &mut HashMap<[u8; 32], usize>) {
+        let mut moves = self.moves(&explored.nodes[here]).unwrap_or_else(|fault| {
             panic!("explore: {fault}; the way there:\n{}", explored.transcript(here));
         });
         while let Some(next) = moves.pop() {
-            let landing = catch_unwind(AssertUnwindSafe(|| walk.play(&explored.nodes[here], here, &next)));
+            let landing = catch_unwind(AssertUnwindSafe(|| self.play(&explored.nodes[here], here, &next)));
             let Ok(landing) = landing else {
                 panic!("explore: a turn panicked (its message stands above) after:\n{}", explored.transcript(here));
             };
@@ -179,7 +201,7 @@ pub(super) fn walk<World: Clone + Serialize + 'static>(network: Network<World>) 
                 continue;
             }
             if refused {
-                let (kind, line, what) = (next.kind(), landing.node.line.clone(), walk.in_short(&landing.node, &next));
+                let (kind, line, what) = (next.kind(), landing.node.line.clone(), self.in_short(&landing.node, &next));
                 explored.refused.push(Refused { at: here, kind, line, what });
             }
             let count = explored.nodes.len();
@@ -190,19 +212,8 @@ pub(super) fn walk<World: Clone + Serialize + 'static>(network: Network<World>) 
             }
             explored.edges.push(Edge { from: here, to: there, kind: next.kind(), taken });
         }
-        assert!(
-            explored.nodes.len() <= walk.bounds.nodes,
-            "explore: more than {} situations, so probably without end: a timer that sets itself again, a counter in a state or in \
-             the world, a command that always finds something new to do. Raise `at_most` if it is just large. One long way:\n{}",
-            walk.bounds.nodes,
-            explored.transcript(explored.nodes.len() - 1)
-        );
-        here += 1;
     }
-    explored
-}
 
-impl<World: Clone + Serialize + 'static> Walk<World> {
     /// Everything that may happen next, last first.
     fn moves(&self, node: &Node<World>) -> Result<Vec<Move>, String> {
         if node.runs.len() < self.first {
