@@ -1,17 +1,16 @@
 //! A workflow small enough to see through: a seat in a theatre is held, paid for, and given up.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engine::{
-    Attempt, Changed, Conflict, Databases, Ended, Engine, Fact, Fault, Found, Observe, Perform, Policy, Pools,
-    PostFacts, Posted, Project, ProjectError, Refusal, Registry, RunId, Settings, Step, Timestamp, Tried, Tx, Workflow,
+    Attempt, Changed, Conflict, Databases, Ended, Engine, Fact, Fault, Found, Observe, Perform, Policy, PostFacts,
+    Posted, Project, ProjectError, Refusal, Registry, RunId, Settings, Step, Timestamp, Tried, Tx, Workflow,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use harness::{Backend, TestDatabase};
+use harness::TestDatabase;
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 use serde::{Deserialize, Serialize};
 
@@ -264,15 +263,9 @@ impl Theatre {
     }
 }
 
+/// Connections as a process of its own has them.
 pub(super) async fn connect(db: &TestDatabase) -> Databases {
-    let pools = Pools { write: 6, read: 3, ..Pools::default() };
-    match db.backend {
-        Backend::Postgres => Databases::postgres(&db.url, pools).await.unwrap(),
-        Backend::Sqlite => {
-            let path = db.url.trim_start_matches("sqlite://").split('?').next().unwrap();
-            Databases::sqlite(Path::new(path), pools).await.unwrap()
-        }
-    }
+    db.databases().await.unwrap()
 }
 
 pub(super) async fn count(db: &TestDatabase, sql: &str) -> i64 {

@@ -9,8 +9,8 @@ use domain::{
     Account, BasisPoints, BookingId, BookingRules, Capacity, Currency, Guests, HouseClock, Jurisdiction, Money, Offer,
     PaymentId, Phase, PropertyId, Provider, QuoteId, Rates, Stay, Timestamp, UnitId, UserId, price,
 };
-use engine::{Databases, Engine, EventKey, Mirror, Moved, Origin, Pools, Settings, Settling, TurnError};
-use harness::{Backend, TestDatabase};
+use engine::{Engine, EventKey, Mirror, Moved, Origin, Settings, Settling, TurnError};
+use harness::TestDatabase;
 use integrations::images::Limits;
 use integrations::mail::{MailAnswer, Mailer, OutgoingMail};
 use integrations::objects::{LocalObjects, SharedObjectStore};
@@ -83,7 +83,7 @@ impl Market {
     /// A market on a fresh database.
     pub(super) async fn open(db: TestDatabase) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let databases = connect(&db).await;
+        let databases = db.databases().await.unwrap();
         let clock = Mirror::default();
         let gateway = gateway(folder.path(), clock.clone()).await;
         let objects: SharedObjectStore =
@@ -236,17 +236,6 @@ impl Market {
         let db = &self.db.connection;
         let row = db.query_one_raw(Statement::from_string(db.get_database_backend(), sql)).await.unwrap();
         row.unwrap().try_get_by_index(0).unwrap()
-    }
-}
-
-async fn connect(db: &TestDatabase) -> Databases {
-    let pools = Pools { write: 6, read: 3, ..Pools::default() };
-    match db.backend {
-        Backend::Postgres => Databases::postgres(&db.url, pools).await.unwrap(),
-        Backend::Sqlite => {
-            let path = db.url.trim_start_matches("sqlite://").split('?').next().unwrap();
-            Databases::sqlite(Path::new(path), pools).await.unwrap()
-        }
     }
 }
 

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 use engine::{
-    Attempt, Changed, Databases, Engine, Fault, Found, Origin, Perform, Policy, Pools, Project, ProjectError, Refusal,
-    Registry, RunId, Settings, Step, Timestamp, Tx, Workflow,
+    Attempt, Changed, Engine, Fault, Found, Origin, Perform, Policy, Project, ProjectError, Refusal, Registry, RunId,
+    Settings, Step, Timestamp, Tx, Workflow,
 };
-use harness::{Backend, TestDatabase, wait};
+use harness::{TestDatabase, wait};
 use sea_orm::DbErr;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
@@ -187,23 +187,12 @@ impl<'a> Plan<'a> {
         if let Some(metrics) = self.metrics {
             settings.observer = metrics;
         }
-        Ok(House { engine: Engine::open(settings, connect(db).await?, registry), process })
+        Ok(House { engine: Engine::open(settings, db.databases().await?, registry), process })
     }
 }
 
 pub(super) fn wire(url: &str, process: Uuid) -> Result<worker::Wire> {
     Ok(worker::Wire::open(url, "test", process)?)
-}
-
-async fn connect(db: &TestDatabase) -> Result<Databases> {
-    let pools = Pools { write: 6, read: 3, ..Pools::default() };
-    Ok(match db.backend {
-        Backend::Postgres => Databases::postgres(&db.url, pools).await?,
-        Backend::Sqlite => {
-            let path = db.url.trim_start_matches("sqlite://").split('?').next().unwrap_or_default();
-            Databases::sqlite(path.as_ref(), pools).await?
-        }
-    })
 }
 
 impl House {
