@@ -285,20 +285,7 @@ impl<W: Workflow, World> Seat<World> for Player<W, World> {
     fn turn(&self, live: &Live, prompt: &Prompt, world: &mut World) -> Outcome {
         let mut bench = live.of_this::<W>().clone();
         let mut heard = Rc::clone(&live.heard);
-        let mut answers = None;
-        let event: W::Event = match &prompt.cue {
-            Cue::Outcome(slot, event) => {
-                answers = Some(bench.pending.remove(*slot));
-                if !heard.contains(event) {
-                    let heard = Rc::make_mut(&mut heard);
-                    heard.push(event.clone());
-                    heard.sort_unstable();
-                }
-                decode(event)
-            }
-            Cue::Elapsed => W::elapsed(bench.take_next().expect("a timer is due").timer),
-            Cue::Command(event) | Cue::Fact(event) | Cue::Repeat(event) | Cue::Told(event) => decode(event),
-        };
+        let (event, answers) = hear(&mut bench, &prompt.cue, &mut heard);
         let label = label(&event, prompt);
         let before = bench.state.clone();
         let pending = bench.pending.len();
@@ -372,6 +359,23 @@ fn decide<W: Workflow>(
     let instead = W::contested(event.clone(), &conflict).ok_or_else(taken)?;
     let step = bench.turn(instead.clone(), prompt.at, !prompt.claimed)?;
     Ok((Some((conflict, instead)), step))
+}
+
+/// What a cue says, and the effect that it answers: that is no longer pending, and a timer no longer armed.
+fn hear<W: Workflow>(bench: &mut Bench<W>, cue: &Cue, heard: &mut Rc<Vec<String>>) -> (W::Event, Option<W::Effect>) {
+    match cue {
+        Cue::Outcome(slot, event) => {
+            let answered = bench.pending.remove(*slot);
+            if !heard.contains(event) {
+                let heard = Rc::make_mut(heard);
+                heard.push(event.clone());
+                heard.sort_unstable();
+            }
+            (decode(event), Some(answered))
+        }
+        Cue::Elapsed => (W::elapsed(bench.take_next().expect("a timer is due").timer), None),
+        Cue::Command(event) | Cue::Fact(event) | Cue::Repeat(event) | Cue::Told(event) => (decode(event), None),
+    }
 }
 
 fn label<E: serde::Serialize>(event: &E, prompt: &Prompt) -> String {
