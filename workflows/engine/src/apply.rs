@@ -6,7 +6,7 @@ use crate::decide::{Decided, Desk};
 use crate::engine::Core;
 use crate::event::{Input, Verdict};
 use crate::hands::Lease;
-use crate::registry::Unprojected;
+use crate::process::Unprojected;
 use crate::storage::{self, Ask};
 use crate::turn::Spoiled;
 use crate::tx::TurnError;

@@ -12,10 +12,11 @@ use crate::engine::{Engine, detached};
 use crate::event::{Input, What};
 use crate::link::Link;
 use crate::storage::names::{ids, ids_in};
+use crate::storage::single::execute;
 use crate::storage::{Loaded, statement};
 use crate::{RunId, Timestamp, faults};
 use chrono::TimeDelta;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use uuid::Uuid;
 
 /// Runs moved or forgotten in one transaction: few enough that SQLite's one writer is not missed meanwhile.
@@ -94,7 +95,7 @@ impl Engine {
         let before = (self.now().await? - TICKS).timestamp_micros();
         let sql = "delete from schedule_tick where instant < $1 and instant <
           (select max(t.instant) from schedule_tick t where t.schedule = schedule_tick.schedule and t.kind <> 1)";
-        execute(&self.core.db.write, sql, vec![before.into()]).await
+        execute(&self.core.db.write, sql, vec![before.into()]).await.map(drop)
     }
 }
 
@@ -209,8 +210,4 @@ async fn purge_batch(db: &Link, workflow: &str, now: Timestamp, days: u32) -> Re
     }
     tx.commit().await?;
     Ok(runs.len())
-}
-
-async fn execute(db: &impl ConnectionTrait, sql: &str, values: Vec<Value>) -> Result<(), DbErr> {
-    db.execute_raw(statement(db.get_database_backend(), sql, values)).await.map(drop)
 }

@@ -2,7 +2,7 @@
 //! waiting.
 
 use crate::event::{EventKey, Manner, Verdict, What};
-use crate::registry::RawAttempt;
+use crate::process::RawAttempt;
 use crate::storage::{ClaimedRow, schema::kind};
 use crate::tx::TurnError;
 use crate::{Fault, Found, Policy, RunId, Spawn, Tell, Timestamp, faults};

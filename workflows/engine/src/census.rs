@@ -4,7 +4,7 @@
 //! the reading of an old shape when no run of that shape is left.
 
 use crate::engine::Engine;
-use crate::operate::query;
+use crate::storage::single::query;
 use sea_orm::{DbErr, QueryResult};
 
 /// Runs of one workflow in one state, written by one shape.

@@ -4,13 +4,13 @@ use crate::attempt::{Approach, Completed, LookedUp, Next, doubted, must_be_confi
 use crate::engine::Engine;
 use crate::event::{Input, Origin, Verdict, What};
 use crate::hands::Lease;
-use crate::lease_keeping::bury;
 use crate::observe::{Ended, Tried};
-use crate::registry::{Process, RawAttempt};
+use crate::process::{Process, RawAttempt};
 use crate::step::variant;
-use crate::storage::ClaimedRow;
+use crate::storage::single::lock;
+use crate::storage::{ClaimedRow, lease as leases};
 use crate::tx::TurnError;
-use crate::{Fault, Policy, RunId, Timestamp, faults, operate};
+use crate::{Fault, Policy, RunId, Timestamp, faults};
 use futures::FutureExt;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ impl Engine {
             }
             Err(_) => {
                 tracing::error!(work = %work, "executing work panicked outside the workflow's code");
-                if let Err(error) = bury(&self.core.db.write, lease.fence()).await {
+                if let Err(error) = leases::bury(&self.core.db.write, lease.fence()).await {
                     tracing::warn!(work = %work, error = %error, "what panicked could not be given back; it will be reclaimed");
                 }
             }
@@ -55,7 +55,7 @@ impl Engine {
         match self.complete_or_park(lease, run, what).await? {
             // It waits for a build that knows the run, however long that takes: nothing has failed.
             Some(Verdict::NewerShape) if to_another => {
-                operate::defer(&self.core.db.write, lease.fence(), lease.row.now + NEWER_BUILD).await?;
+                leases::defer(&self.core.db.write, lease.fence(), lease.row.now + NEWER_BUILD).await?;
                 Ok(())
             }
             // A tell may overtake the spawn of the run it is for: it waits.
@@ -105,7 +105,7 @@ impl Engine {
             Err(why) => return self.park(lease, "poison", &why).await,
         };
         if faults::planted("ack_before_work") {
-            operate::forget(&self.core.db.write, lease.fence()).await?;
+            leases::forget(&self.core.db.write, lease.fence()).await?;
         }
         let began = Instant::now();
         let tried = self.tried(&process, lease, policy).await;
@@ -172,7 +172,7 @@ impl Engine {
         if !must_be_confirmed(lease.age()) {
             return true;
         }
-        let held = operate::holds(&self.core.db.write, lease.fence()).await;
+        let held = leases::holds(&self.core.db.write, lease.fence()).await;
         if !matches!(held, Ok(true)) {
             tracing::warn!(work = %lease.work(), "the lease was lost before its call; nobody is called");
         }
@@ -187,7 +187,7 @@ impl Engine {
     ) -> Result<String, Fault> {
         let run = attempt.work.run;
         let tx = self.core.db.write.begin().await.map_err(|error| Fault::transient(error.to_string()))?;
-        let locked = operate::lock(&tx, run).await.map_err(|error| Fault::transient(error.to_string()))?;
+        let locked = lock(&tx, run).await.map_err(|error| Fault::transient(error.to_string()))?;
         if locked && run.uuid().as_u128().is_multiple_of(8) {
             tokio::time::sleep(Duration::from_secs(8)).await;
         }
@@ -224,27 +224,27 @@ impl Engine {
 
     async fn save_outcome(&self, lease: &Lease, event: &str) -> Result<(), TurnError> {
         faults::point("before_save_outcome");
-        operate::save_outcome(&self.core.db.write, lease.fence(), event).await?;
+        leases::save_outcome(&self.core.db.write, lease.fence(), event).await?;
         faults::point("after_save_outcome");
         Ok(())
     }
 
     async fn put_back(&self, lease: &Lease, at: Timestamp, fault: &Fault) -> Result<(), TurnError> {
         faults::point("before_put_back");
-        operate::put_back(&self.core.db.write, lease.fence(), at, fault).await?;
+        leases::put_back(&self.core.db.write, lease.fence(), at, fault).await?;
         faults::point("after_put_back");
         Ok(())
     }
 
     async fn park(&self, lease: &Lease, class: &str, why: &str) -> Result<(), TurnError> {
         faults::point("before_park");
-        operate::park_fenced(&self.core.db.write, lease.fence(), class, why).await?;
+        leases::park_fenced(&self.core.db.write, lease.fence(), class, why).await?;
         faults::point("after_park");
         Ok(())
     }
 
     async fn release(&self, lease: &Lease) -> Result<(), TurnError> {
-        operate::release(&self.core.db.write, lease.fence()).await?;
+        leases::release(&self.core.db.write, lease.fence()).await?;
         Ok(())
     }
 }

@@ -3,10 +3,11 @@
 
 use crate::engine::Engine;
 use crate::event::{EventKey, Fence, Input, Manner, Origin, What};
-use crate::operate::{WORK, clipped, clock, execute, named, query, work_view};
-use crate::registry::RawStep;
+use crate::operate::{WORK, work_view};
+use crate::process::RawStep;
 use crate::step::variant;
 use crate::storage::schema::PARKED;
+use crate::storage::single::{clipped, clock, execute, named, query};
 use crate::tx::{TurnError, clocks};
 use crate::{Moved, Refusal, Registry, RunId, Tx, WorkId};
 use sea_orm::{ConnectionTrait, DbErr};

@@ -5,10 +5,9 @@
 
 use crate::engine::Engine;
 use crate::event::Fence;
-use crate::operate::clock;
+use crate::faults;
 use crate::storage::schema::LEASED;
-use crate::storage::{real_clock, statement, work_id};
-use crate::{faults, operate};
+use crate::storage::{lease, real_clock, single, statement, work_id};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use std::collections::HashSet;
 use uuid::Uuid;
@@ -71,7 +70,8 @@ impl Engine {
     pub async fn rescue_all_others(&self) -> Result<u64, DbErr> {
         let db = &self.core.db.write;
         let backend = db.get_database_backend();
-        let sql = format!("update workflow_work set {} where not_before = {LEASED} and holder <> $1", died(backend));
+        let sql =
+            format!("update workflow_work set {} where not_before = {LEASED} and holder <> $1", lease::died(backend));
         let values = vec![self.core.hands.process.into()];
         Ok(db.execute_raw(statement(backend, &sql, values)).await?.rows_affected())
     }
@@ -95,7 +95,7 @@ impl Engine {
                 continue;
             }
             if suspects.contains(&fence) {
-                freed += operate::release(db, fence).await?;
+                freed += lease::release(db, fence).await?;
             } else {
                 unknown.insert(fence);
             }
@@ -126,7 +126,7 @@ impl Engine {
         let backend = db.get_database_backend();
         let sql = format!(
             "update workflow_work set holder = null, not_before = {} where not_before = {LEASED} and holder = $1",
-            clock(backend)
+            single::clock(backend)
         );
         faults::point("before_let_go");
         let freed = db.execute_raw(statement(backend, &sql, vec![process.into()])).await?.rows_affected();
@@ -140,7 +140,7 @@ impl Engine {
 ///
 /// Somebody who is cut off may have died in the middle of a transaction: what that has locked must not keep the rest.
 pub(crate) fn rescuing(backend: DbBackend) -> String {
-    let (real, died) = (real_clock(backend), died(backend));
+    let (real, died) = (real_clock(backend), lease::died(backend));
     let skip_locked = if backend == DbBackend::Sqlite { "" } else { "for update skip locked" };
     format!(
         "update workflow_work set {died}
@@ -152,25 +152,4 @@ pub(crate) fn rescuing(backend: DbBackend) -> String {
 /// SQL for the leases of one process.
 pub(crate) fn held_by() -> String {
     format!("select run, seq, n, attempt from workflow_work where not_before = {LEASED} and holder = $1")
-}
-
-/// SQL that takes work out of the hands of somebody who died: due again at once, the first time. Work that kills its process takes
-/// everything along that was in hand with it; if all of that came back at the same instant, it would be in hand together again, until
-/// the innocent are parked as well.
-fn died(backend: DbBackend) -> String {
-    let apart = match backend {
-        DbBackend::Sqlite => "abs(random() % (1 + 1000000 * min(deaths, 20)))",
-        _ => "floor(random() * 1000000 * least(deaths, 20))::int8",
-    };
-    let one = i32::from(!faults::planted("no_death_count"));
-    format!("holder = null, not_before = {} + {apart}, deaths = deaths + {one}", clock(backend))
-}
-
-/// Takes a lease out of hands that a panic of our own has dropped: a death like any other, or it would be tried for ever.
-pub(crate) async fn bury(db: &impl ConnectionTrait, fence: Fence) -> Result<u64, DbErr> {
-    let sql = format!(
-        "update workflow_work set {} where run = $1 and seq = $2 and n = $3 and attempt = $4 and not_before = $5",
-        died(db.get_database_backend())
-    );
-    operate::execute(db, &sql, operate::fenced(fence, [LEASED.into()])).await
 }

@@ -102,8 +102,8 @@ mod observe;
 mod operate;
 mod party;
 mod policy;
+mod process;
 mod refusal;
-
 mod registry;
 mod replay;
 mod reproject;

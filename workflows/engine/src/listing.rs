@@ -1,8 +1,9 @@
 //! Lists for operators: runs and waiting work by filter, a page at a time, and a row that cannot be read does not end the list.
 
 use crate::engine::Engine;
-use crate::operate::{RUN, WORK, query, run_view, work_view};
+use crate::operate::{RUN, WORK, run_view, work_view};
 use crate::storage::schema::{LEASED, PARKED, kind};
+use crate::storage::single::query;
 use crate::{RunId, RunView, Timestamp, WorkId, WorkView};
 use sea_orm::{DbErr, QueryResult, Value};
 

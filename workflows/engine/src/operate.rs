@@ -1,111 +1,14 @@
-//! What operators see: runs, their journals and work that waits; and how work is put aside, put back and let go.
+//! What operators see: runs, their journals, and work that waits.
 
 use crate::engine::Engine;
-use crate::event::Fence;
+use crate::storage::names::{ids, ids_in};
 use crate::storage::schema::{LEASED, PARKED, kind};
-use crate::storage::{instant, real_clock, statement, work_id};
-use crate::{Fault, RunId, Timestamp, WorkId};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Value};
+use crate::storage::single::{clock, query};
+use crate::storage::{instant, work_id};
+use crate::{RunId, Timestamp, WorkId};
+use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use std::collections::HashMap;
 use uuid::Uuid;
-
-/// Business time in SQL.
-pub(crate) fn clock(backend: DbBackend) -> String {
-    format!("({} + (select offset_us from business_clock))", real_clock(backend))
-}
-
-pub(crate) async fn execute(db: &impl ConnectionTrait, sql: &str, values: Vec<Value>) -> Result<u64, DbErr> {
-    Ok(db.execute_raw(statement(db.get_database_backend(), sql, values)).await?.rows_affected())
-}
-
-pub(crate) async fn query(db: &impl ConnectionTrait, sql: &str, values: Vec<Value>) -> Result<Vec<QueryResult>, DbErr> {
-    db.query_all_raw(statement(db.get_database_backend(), sql, values)).await
-}
-
-pub(crate) fn named(work: WorkId) -> Vec<Value> {
-    vec![work.run.uuid().into(), work.seq.into(), work.n.into()]
-}
-
-pub(crate) fn fenced(fence: Fence, more: impl IntoIterator<Item = Value>) -> Vec<Value> {
-    let mut values = named(fence.work);
-    values.push(fence.attempt.into());
-    values.extend(more);
-    values
-}
-
-/// Puts work aside until a person decides; whoever holds it loses it.
-pub(crate) async fn park(db: &impl ConnectionTrait, work: WorkId, class: &str, why: &str) -> Result<u64, DbErr> {
-    let sql = "update workflow_work set holder = null, not_before = $4, attempt = attempt + 1, error_class = $5, last_error = $6
-      where run = $1 and seq = $2 and n = $3";
-    let mut values = named(work);
-    values.extend([PARKED.into(), class.into(), clipped(why).into()]);
-    execute(db, sql, values).await
-}
-
-pub(crate) async fn park_fenced(db: &impl ConnectionTrait, fence: Fence, class: &str, why: &str) -> Result<u64, DbErr> {
-    let sql = "update workflow_work set holder = null, not_before = $5, failures = failures + 1, error_class = $6, last_error = $7
-      where run = $1 and seq = $2 and n = $3 and attempt = $4";
-    execute(db, sql, fenced(fence, [PARKED.into(), class.into(), clipped(why).into()])).await
-}
-
-/// Gives work back for a later try.
-pub(crate) async fn put_back(
-    db: &impl ConnectionTrait,
-    fence: Fence,
-    at: Timestamp,
-    fault: &Fault,
-) -> Result<u64, DbErr> {
-    let sql = "update workflow_work set holder = null, not_before = $5, failures = failures + 1, error_class = $6, last_error = $7
-      where run = $1 and seq = $2 and n = $3 and attempt = $4";
-    let values =
-        fenced(fence, [at.timestamp_micros().into(), fault.class().into(), clipped(&fault.to_string()).into()]);
-    execute(db, sql, values).await
-}
-
-/// Gives a lease back for later, without a mark: nothing has failed.
-pub(crate) async fn defer(db: &impl ConnectionTrait, fence: Fence, at: Timestamp) -> Result<u64, DbErr> {
-    let sql = "update workflow_work set holder = null, not_before = $5 where run = $1 and seq = $2 and n = $3 and attempt = $4";
-    execute(db, sql, fenced(fence, [at.timestamp_micros().into()])).await
-}
-
-/// Whether a lease still stands.
-pub(crate) async fn holds(db: &impl ConnectionTrait, fence: Fence) -> Result<bool, DbErr> {
-    let sql = "select 1 from workflow_work where run = $1 and seq = $2 and n = $3 and attempt = $4 and not_before = $5";
-    Ok(!query(db, sql, fenced(fence, [LEASED.into()])).await?.is_empty())
-}
-
-/// Gives a lease back untouched.
-pub(crate) async fn release(db: &impl ConnectionTrait, fence: Fence) -> Result<u64, DbErr> {
-    let sql = format!(
-        "update workflow_work set holder = null, not_before = {} where run = $1 and seq = $2 and n = $3 and attempt = $4 and not_before = $5",
-        clock(db.get_database_backend())
-    );
-    execute(db, &sql, fenced(fence, [LEASED.into()])).await
-}
-
-/// Keeps an outcome whose turn failed, so that the next try does not call out again.
-pub(crate) async fn save_outcome(db: &impl ConnectionTrait, fence: Fence, event: &str) -> Result<u64, DbErr> {
-    let sql = "update workflow_work set outcome = $5 where run = $1 and seq = $2 and n = $3 and attempt = $4";
-    execute(db, sql, fenced(fence, [event.into()])).await
-}
-
-/// Forgets work before it is done: only a planted bug does that.
-pub(crate) async fn forget(db: &impl ConnectionTrait, fence: Fence) -> Result<u64, DbErr> {
-    execute(db, "delete from workflow_work where run = $1 and seq = $2 and n = $3 and attempt = $4", fenced(fence, []))
-        .await
-}
-
-/// Locks a run as a turn would; `false` when there is none.
-pub(crate) async fn lock(db: &impl ConnectionTrait, run: RunId) -> Result<bool, DbErr> {
-    let wait = if db.get_database_backend() == DbBackend::Sqlite { "" } else { " for update" };
-    let sql = format!("select id from workflow_run where id = $1{wait}");
-    Ok(!query(db, &sql, vec![run.uuid().into()]).await?.is_empty())
-}
-
-/// Errors are for people: a kilobyte tells enough.
-pub(crate) fn clipped(why: &str) -> String {
-    why.chars().take(1000).collect()
-}
 
 /// A run as an operator sees it.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -334,16 +237,16 @@ impl Engine {
     /// # Errors
     /// When the database fails or this build cannot read an input.
     pub async fn inputs<W: crate::Workflow>(&self, runs: &[RunId]) -> Result<HashMap<RunId, W::Input>, DbErr> {
-        let places: Vec<String> = (1..=runs.len()).map(|n| format!("${n}")).collect();
-        let sql = format!("select id, input from workflow_run where id in ({})", places.join(", "));
-        let values = runs.iter().map(|run| run.uuid().into()).collect();
+        let (db, uuids) = (&self.core.db.read, runs.iter().map(|run| run.uuid()).collect::<Vec<_>>());
+        let backend = db.get_database_backend();
+        let sql = format!("select id, input from workflow_run where id in {}", ids_in(backend, "$1"));
         let read = |row: &QueryResult| {
             let run = RunId::from_uuid(row.try_get_by_index(0)?);
             let input: String = row.try_get_by_index(1)?;
             let unreadable = |error| DbErr::Type(format!("run {run} cannot be read: {error}"));
             Ok((run, serde_json::from_str(&input).map_err(unreadable)?))
         };
-        query(&self.core.db.read, &sql, values).await?.iter().map(read).collect()
+        query(db, &sql, vec![ids(backend, &uuids)]).await?.iter().map(read).collect()
     }
 
     /// A run's turns, first to last.

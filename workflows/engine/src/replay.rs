@@ -2,7 +2,7 @@
 
 use crate::engine::Engine;
 use crate::event::Origin;
-use crate::registry::{Process, RawStep};
+use crate::process::{Process, RawStep};
 use crate::storage::{instant, statement};
 use crate::turn::{GENESIS, JournalRow, Mark, digest, link};
 use crate::{Conflict, RunId, RunView};

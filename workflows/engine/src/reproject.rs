@@ -5,15 +5,18 @@
 
 use crate::databases::{Trouble, trouble};
 use crate::engine::{Engine, detached};
-use crate::operate::{RUN, query, run_view};
-use crate::registry::{Process, RawChanged, Unprojected};
+use crate::operate::{RUN, run_view};
+use crate::process::{Process, RawChanged, Unprojected};
 use crate::replay::runs_after;
 use crate::storage::instant;
+use crate::storage::names::{ids, ids_in};
+use crate::storage::single::query;
 use crate::{ProjectError, RunId, RunView, Timestamp, Tx};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Value};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use uuid::Uuid;
 
 /// Whether something is done, or only tried and told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,11 +144,11 @@ fn in_the_way(error: Unprojected) -> DbErr {
 /// Locks the runs in id order, so that nobody moves them meanwhile, and reads what their projection needs.
 async fn locked(tx: &Tx, process: &Arc<dyn Process>, runs: &[RunId]) -> Result<Vec<RawChanged>, DbErr> {
     let lock = if tx.get_database_backend() == DbBackend::Sqlite { "" } else { " for update of r" };
-    let (places, values) = among(runs);
-    let rows = query(&**tx, &format!("{RUN} where id in ({places}) order by id{lock}"), values.clone()).await?;
+    let (these, values) = among(tx.get_database_backend(), runs);
+    let rows = query(&**tx, &format!("{RUN} where id in {these} order by id{lock}"), values.clone()).await?;
     let turns = format!(
-        "select run, seq, at from workflow_journal where run in ({places}) and verdict = 0
-         union all select run, seq, at from workflow_journal_archive where run in ({places}) and verdict = 0 order by seq"
+        "select run, seq, at from workflow_journal where run in {these} and verdict = 0
+         union all select run, seq, at from workflow_journal_archive where run in {these} and verdict = 0 order by seq"
     );
     let mut moved: BTreeMap<RunId, (i32, Timestamp)> = BTreeMap::new();
     for row in query(&**tx, &turns, values).await? {
@@ -166,18 +169,18 @@ async fn locked(tx: &Tx, process: &Arc<dyn Process>, runs: &[RunId]) -> Result<V
     Ok(changed)
 }
 
-/// `$1, $2, …` and the values for them.
-fn among(runs: &[RunId]) -> (String, Vec<Value>) {
-    let places: Vec<String> = (1..=runs.len()).map(|n| format!("${n}")).collect();
-    (places.join(", "), runs.iter().map(|run| run.uuid().into()).collect())
+/// SQL for what comes after `in`, and its parameter.
+fn among(backend: DbBackend, runs: &[RunId]) -> (String, Vec<Value>) {
+    let runs: Vec<Uuid> = runs.iter().map(|run| run.uuid()).collect();
+    (ids_in(backend, "$1"), vec![ids(backend, &runs)])
 }
 
 async fn shown(tx: &Tx, process: &Arc<dyn Process>, runs: &[RunId]) -> Result<Shown, DbErr> {
     let mut shown = Shown::new();
     for (table, column) in process.rows() {
         let row = row_as_json(tx, table).await?;
-        let (places, values) = among(runs);
-        let sql = format!("select t.{column}, {row} from {table} t where t.{column} in ({places})");
+        let (these, values) = among(tx.get_database_backend(), runs);
+        let sql = format!("select t.{column}, {row} from {table} t where t.{column} in {these}");
         for row in query(&**tx, &sql, values).await? {
             let run = RunId::from_uuid(row.try_get_by_index(0)?);
             let text: String = row.try_get_by_index(1)?;

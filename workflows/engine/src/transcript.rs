@@ -4,11 +4,11 @@
 //! told by later turns, by the work that still waits, and by the runs that were started.
 
 use crate::engine::Engine;
-use crate::operate::query;
-use crate::registry::RawStep;
+use crate::process::RawStep;
 use crate::replay::walk;
 use crate::step::variant;
 use crate::storage::instant;
+use crate::storage::single::query;
 use crate::{RunId, RunView, Timestamp, TurnView, WorkId, WorkView};
 use sea_orm::{DbErr, QueryResult};
 

@@ -11,8 +11,9 @@ use crate::databases::{Trouble, trouble};
 use crate::engine::Core;
 use crate::event::{Input, Verdict};
 use crate::link::Link;
+use crate::storage::lease;
 use crate::tx::{TurnError, Tx};
-use crate::{RunId, faults, operate};
+use crate::{RunId, faults};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use sea_orm::DbErr;
@@ -153,7 +154,7 @@ fn single(failure: Failure, mut group: Vec<Item>) -> Vec<Item> {
 async fn park_timer(core: &Arc<Core>, spoiled: &crate::turn::Spoiled) {
     let Some(work) = spoiled.timer else { return };
     tracing::error!(run.id = %spoiled.run, work = %work, error = %spoiled.why, "a timer's turn failed in the workflow's code; it is parked");
-    if let Err(error) = operate::park(&core.db.writer, work, "poison", &spoiled.why).await {
+    if let Err(error) = lease::park(&core.db.writer, work, "poison", &spoiled.why).await {
         tracing::warn!(error = %error, "a failing timer could not be parked yet");
     }
 }

@@ -3,6 +3,7 @@
 use super::{Fire, Schedule};
 use crate::databases::{Trouble, trouble};
 use crate::engine::Engine;
+use crate::storage::single::{clipped, execute};
 use crate::storage::{instant, names, real_clock, statement};
 use crate::{Timestamp, TurnError, Tx, faults};
 use futures::FutureExt;
@@ -99,9 +100,7 @@ impl Engine {
              on conflict (schedule) do update set failures = schedule_state.failures + 1, failed_at = excluded.failed_at, failure = excluded.failure",
             real_clock(backend)
         );
-        let why: String = why.chars().take(1000).collect();
-        db.execute_raw(statement(backend, &sql, vec![name.into(), why.into()])).await?;
-        Ok(())
+        execute(db, &sql, vec![name.into(), clipped(why).into()]).await.map(drop)
     }
 
     async fn standings(&self) -> Result<HashMap<String, Standing>, DbErr> {
@@ -191,7 +190,7 @@ async fn record_regular(db: &impl ConnectionTrait, name: &str, at: Timestamp) ->
          on conflict do nothing"
     );
     let values = vec![name.into(), at.timestamp_micros().into()];
-    Ok(db.execute_raw(statement(backend, &sql, values)).await?.rows_affected() == 1)
+    Ok(execute(db, &sql, values).await? == 1)
 }
 
 /// Records an instant; `false` when there is one of this name.
@@ -208,14 +207,13 @@ async fn record(
         real_clock(backend)
     );
     let values = vec![name.into(), at.timestamp_micros().into(), (kind as i16).into(), actor.into()];
-    Ok(db.execute_raw(statement(backend, &sql, values)).await?.rows_affected() == 1)
+    Ok(execute(db, &sql, values).await? == 1)
 }
 
 async fn forget_failure(db: &impl ConnectionTrait, name: &str) -> Result<(), DbErr> {
     let sql =
         "update schedule_state set failures = 0, failed_at = null, failure = null where schedule = $1 and failures > 0";
-    db.execute_raw(statement(db.get_database_backend(), sql, vec![name.into()])).await?;
-    Ok(())
+    execute(db, sql, vec![name.into()]).await.map(drop)
 }
 
 #[cfg(test)]

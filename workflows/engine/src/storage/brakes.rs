@@ -115,7 +115,7 @@ pub(crate) async fn pause(tx: &impl ConnectionTrait, target: &Target, why: &str,
     if row.paused.is_some() {
         return Ok(false);
     }
-    let why = crate::operate::clipped(why);
+    let why = super::single::clipped(why);
     row.paused = Some(Paused { by: by.to_owned(), why, since: instant(now) });
     keep(tx, &row).await?;
     changed(tx).await?;

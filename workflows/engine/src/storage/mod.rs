@@ -1,11 +1,13 @@
-//! The only place of the engine that knows SQL: what a commit reads, what it writes, and how work is claimed, on both backends.
+//! What a commit reads, what it writes, and how work is claimed and given back, on both backends.
 //!
 //! The statements are set-based: a group of two hundred turns costs the same few round trips as a group of one.
 
 pub(crate) mod brakes;
+pub(crate) mod lease;
 pub(crate) mod names;
 mod postgres;
 pub mod schema;
+pub(crate) mod single;
 mod sqlite;
 
 pub(crate) use postgres::hex;

@@ -5,7 +5,7 @@
 //! the journals here say so before the release does.
 
 use super::explore::{Explored, Why};
-use crate::registry::{Process, RawStep};
+use crate::process::{Process, RawStep};
 use crate::replay::{Judgement, prove, walk};
 use crate::step::{encode, variant};
 use crate::turn::{GENESIS, JournalRow, Mark, digest, link};

@@ -2,7 +2,7 @@
 
 use super::{DueTimer, GENESIS, JournalRow, Mark, NewWork, RunRow, digest, link};
 use crate::event::{EventKey, Input, Manner, What};
-use crate::registry::{Process, RawStep};
+use crate::process::{Process, RawStep};
 use crate::step::{encode, variant};
 use crate::storage::{FenceRow, schema::kind};
 use crate::{
@@ -220,8 +220,8 @@ impl Draft {
 
     fn work(
         &mut self,
-        effects: Vec<crate::registry::RawEffect>,
-        timers: Vec<crate::registry::RawTimer>,
+        effects: Vec<crate::process::RawEffect>,
+        timers: Vec<crate::process::RawTimer>,
         origin: &Origin,
         at: Timestamp,
     ) -> Result<(), String> {

@@ -9,7 +9,7 @@ use super::market::State;
 use super::wardens::{Tick, Ticks};
 use crate::event::Fence;
 use crate::faults::planted;
-use crate::registry::RawChanged;
+use crate::process::RawChanged;
 use crate::storage::brakes::BrakeRow;
 use crate::storage::schema::{LEASED, PARKED, kind};
 use crate::storage::{Ask, Batch, FenceRow, Loaded, instant};

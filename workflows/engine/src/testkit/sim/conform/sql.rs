@@ -4,14 +4,13 @@ use super::{Act, Answer, refused};
 use crate::databases::trouble;
 use crate::event::Fence;
 use crate::intervene::OPERATORS_ACT;
-use crate::lease_keeping::bury;
 use crate::link::Link;
 use crate::storage::schema::LEASED;
-use crate::storage::{self, Claim, ClaimedRow, brakes, instant, statement, work_id};
+use crate::storage::{self, Claim, ClaimedRow, brakes, instant, lease, single, statement, work_id};
 use crate::testkit::sim::memory::WorkRow;
 use crate::turn::JournalRow;
 use crate::tx::clocks;
-use crate::{Engine, Fault, Lane, Origin, Posted, RunId, Timestamp, WorkId, operate};
+use crate::{Engine, Fault, Lane, Origin, Posted, RunId, Timestamp, WorkId};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
@@ -72,14 +71,14 @@ impl<'a> Sql<'a> {
             }
             Act::Claim(claim) => Answer::Rows(claimed(storage::claim(db, claim).await?)),
             Act::ClaimLanes(claim, after) => self.claim_lanes(claim, after).await?,
-            Act::PutBack(fence, at) => said(operate::put_back(db, *fence, instant(*at), &fault()).await?),
-            Act::Park(fence) => said(operate::park_fenced(db, *fence, "spent", WHY).await?),
-            Act::ParkAnyhow(work) => said(operate::park(db, *work, "poison", WHY).await?),
-            Act::Defer(fence, at) => said(operate::defer(db, *fence, instant(*at)).await?),
-            Act::Release(fence) => said(operate::release(db, *fence).await?),
-            Act::Bury(fence) => said(bury(db, *fence).await?),
-            Act::SaveOutcome(fence) => said(operate::save_outcome(db, *fence, OUTCOME).await?),
-            Act::Holds(fence) => Answer::Said(operate::holds(db, *fence).await?),
+            Act::PutBack(fence, at) => said(lease::put_back(db, *fence, instant(*at), &fault()).await?),
+            Act::Park(fence) => said(lease::park_fenced(db, *fence, "spent", WHY).await?),
+            Act::ParkAnyhow(work) => said(lease::park(db, *work, "poison", WHY).await?),
+            Act::Defer(fence, at) => said(lease::defer(db, *fence, instant(*at)).await?),
+            Act::Release(fence) => said(lease::release(db, *fence).await?),
+            Act::Bury(fence) => said(lease::bury(db, *fence).await?),
+            Act::SaveOutcome(fence) => said(lease::save_outcome(db, *fence, OUTCOME).await?),
+            Act::Holds(fence) => Answer::Said(lease::holds(db, *fence).await?),
             Act::Beat { process, alive } => self.beat(*process, *alive).await?,
             Act::Rescue => Answer::Freed(self.engine.rescue().await?),
             Act::LetGo(process) => Answer::Freed(self.engine.hand_over(*process).await?),
@@ -95,7 +94,7 @@ impl<'a> Sql<'a> {
             Act::Hour => {
                 let _ = now;
                 let sql = "update business_clock set offset_us = offset_us + $1";
-                operate::execute(db, sql, vec![super::script::HOUR.into()]).await?;
+                single::execute(db, sql, vec![super::script::HOUR.into()]).await?;
                 Answer::Done
             }
         })
@@ -146,14 +145,14 @@ impl<'a> Sql<'a> {
         let at = if alive { real + super::script::HOUR } else { real - super::script::HOUR };
         let sql = "insert into workflow_process (id, role, started_at, beat_at) values ($1, 'play', $2, $2)
           on conflict (id) do update set beat_at = excluded.beat_at";
-        operate::execute(self.db(), sql, vec![process.into(), at.into()]).await?;
+        single::execute(self.db(), sql, vec![process.into(), at.into()]).await?;
         Ok(Answer::Done)
     }
 
     async fn leases(&self, process: Uuid) -> Result<Answer, DbErr> {
         let sql = "select run, seq, n, attempt from workflow_work where not_before = $1 and holder = $2";
         let mut rows = vec![];
-        for row in operate::query(self.db(), sql, vec![LEASED.into(), process.into()]).await? {
+        for row in single::query(self.db(), sql, vec![LEASED.into(), process.into()]).await? {
             rows.push(format!("{:?}", Fence { work: work_id(&row, 0)?, attempt: row.try_get_by_index(3)? }));
         }
         rows.sort();
@@ -163,9 +162,9 @@ impl<'a> Sql<'a> {
     /// Writes an instant that the database took from its own clock anew.
     pub(super) async fn stamp(&self, work: WorkId, column: &str, at: i64) -> Result<(), DbErr> {
         let sql = format!("update workflow_work set {column} = $4 where run = $1 and seq = $2 and n = $3");
-        let mut values = operate::named(work);
+        let mut values = single::named(work);
         values.push(at.into());
-        operate::execute(self.db(), &sql, values).await.map(drop)
+        single::execute(self.db(), &sql, values).await.map(drop)
     }
 
     pub(super) async fn work(&self) -> Result<Vec<Row>, DbErr> {
@@ -173,7 +172,7 @@ impl<'a> Sql<'a> {
           cast(priority as integer), lane, most, name, payload, request, due, trace, attempt, failures, holder, outcome, error_class,
           last_error, deaths from workflow_work";
         let mut rows = vec![];
-        for row in operate::query(&self.engine.core.db.read, sql, vec![]).await? {
+        for row in single::query(&self.engine.core.db.read, sql, vec![]).await? {
             let lane: Option<String> = row.try_get_by_index(10)?;
             let most: Option<i32> = row.try_get_by_index(11)?;
             let words = Words {
@@ -210,13 +209,13 @@ impl<'a> Sql<'a> {
         let mut rows = vec![];
         let sql = "select 1, id, seq, cast(status as integer), workflow, key, input, state, state_name, cast(shape as bigint),
           cast(unexpected as bigint), head, parent from workflow_run";
-        for row in operate::query(db, sql, vec![]).await? {
+        for row in single::query(db, sql, vec![]).await? {
             rows.push(format!("{:?}", storage::run_row(&row)?));
         }
         let runs: BTreeSet<RunId> = runs.collect();
         let sql = "select run, key, seq, at, cast(verdict as integer), event, from_state, to_state, note, cast(shape as integer), attempts,
           last_error, actor, on_behalf_of, request_id, trace, state_digest, hash from workflow_journal";
-        for row in operate::query(db, sql, vec![]).await? {
+        for row in single::query(db, sql, vec![]).await? {
             let shape: i32 = row.try_get_by_index(9)?;
             let mark: i32 = row.try_get_by_index(4)?;
             let at: i64 = row.try_get_by_index(3)?;
@@ -239,7 +238,7 @@ impl<'a> Sql<'a> {
             rows.push(format!("{run} {numbers:?} {names:?} {words:?} {hashes:?}"));
         }
         let sql = "select run, seq, n, kind, body, at from event_log where kind <> $1";
-        for row in operate::query(db, sql, vec![OPERATORS_ACT.into()]).await? {
+        for row in single::query(db, sql, vec![OPERATORS_ACT.into()]).await? {
             let WorkId { run, seq, n } = work_id(&row, 0)?;
             if !runs.contains(&run) {
                 continue;
