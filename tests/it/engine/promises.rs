@@ -158,6 +158,19 @@ async fn many_events_of_many_runs_share_a_commit(db: TestDatabase) {
     assert_eq!(theatre.count("select count(*) from workflow_journal").await, 400);
     assert_eq!(theatre.count("select count(*) from workflow_work").await, 0);
     assert_eq!(theatre.office.sold.lock().unwrap().len(), 200);
+
+    // Who takes a seat commits alone; who gives one up, with whoever else is waiting.
+    let before = theatre.ends.1.lock().unwrap().len();
+    let given_up = (0..200u128).map(|n| {
+        let key = EventKey::operator("closed");
+        theatre.engine.send::<Seat>(run(n), &Event::GivenUp, key, Origin::default())
+    });
+    for given_up in futures::future::join_all(given_up.collect::<Vec<_>>()).await {
+        given_up.unwrap();
+    }
+    let commits = theatre.ends.1.lock().unwrap()[before..].to_vec();
+    assert_eq!(commits.iter().sum::<usize>(), 200);
+    assert!(commits.len() < 50, "whoever waits is taken along: {commits:?}");
 }
 
 async fn facts_are_sealed_without_gaps_and_in_a_chain(db: TestDatabase) {

@@ -207,11 +207,15 @@ impl PostFacts for Posts {
     }
 }
 
-/// Remembers how every try ended.
+/// Remembers how every try ended, and how many turns each commit of the writer had.
 #[derive(Clone, Default)]
-pub(super) struct Ends(pub(super) Arc<Mutex<Vec<Ended>>>);
+pub(super) struct Ends(pub(super) Arc<Mutex<Vec<Ended>>>, pub(super) Arc<Mutex<Vec<usize>>>);
 
 impl Observe for Ends {
+    fn committed(&self, turns: usize, _took: Duration) {
+        self.1.lock().unwrap().push(turns);
+    }
+
     fn tried(&self, tried: &Tried<'_>) {
         self.0.lock().unwrap().push(tried.ended);
     }
