@@ -23,8 +23,8 @@ async fn the_simulations_storage_answers_as_this_one_does(db: TestDatabase) {
         seen.answers.into_iter().for_each(|(answer, times)| *answers.entry(answer).or_insert(0) += times);
     }
     // Nobody waits on SQLite: a transaction has it all.
-    let kinds = if db.backend == Backend::Postgres { 10 } else { 9 };
-    assert_eq!((acts.len(), answers.len()), (20, kinds), "{acts:#?}{answers:#?}");
+    let kinds = if db.backend == Backend::Postgres { 13 } else { 12 };
+    assert_eq!((acts.len(), answers.len()), (22, kinds), "{acts:#?}{answers:#?}");
     assert!(acts.values().chain(answers.values()).all(|times| *times >= 5), "{acts:#?}{answers:#?}");
 }
 

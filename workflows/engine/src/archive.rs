@@ -29,8 +29,8 @@ const TURN: &str = "run, key, seq, at, verdict, event, from_state, to_state, not
     request_id, trace, state_digest, hash";
 
 /// A batch of one workflow's runs: which, and where the next one begins.
-struct Batch {
-    runs: Vec<Uuid>,
+pub(crate) struct Batch {
+    pub(crate) runs: Vec<Uuid>,
     until: i64,
 }
 
@@ -144,7 +144,13 @@ const fn locking(backend: DbBackend) -> &'static str {
     }
 }
 
-async fn archive_batch(db: &Link, workflow: &str, since: i64, now: Timestamp, days: u32) -> Result<Batch, DbErr> {
+pub(crate) async fn archive_batch(
+    db: &Link,
+    workflow: &str,
+    since: i64,
+    now: Timestamp,
+    days: u32,
+) -> Result<Batch, DbErr> {
     let tx = db.begin().await?;
     let backend = tx.get_database_backend();
     // A run was created before its last turn, so the index on creation leads to all that may be old enough.
@@ -188,7 +194,7 @@ async fn put_away(tx: &impl ConnectionTrait, runs: &[Uuid], now: Timestamp) -> R
     Ok(())
 }
 
-async fn purge_batch(db: &Link, workflow: &str, now: Timestamp, days: u32) -> Result<usize, DbErr> {
+pub(crate) async fn purge_batch(db: &Link, workflow: &str, now: Timestamp, days: u32) -> Result<usize, DbErr> {
     let tx = db.begin().await?;
     let backend = tx.get_database_backend();
     let sql = format!(

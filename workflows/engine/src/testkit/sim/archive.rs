@@ -2,6 +2,7 @@
 //!
 //! As in the databases, a run that was put away leaves a stub in its place: it keeps its key and its head, and is what a turn locks.
 
+use super::conform::turn as in_words;
 use super::memory::Memory;
 use crate::storage::{Ask, Loaded};
 use crate::turn::{JournalRow, RunRow};
@@ -24,12 +25,15 @@ pub(super) struct Archived {
 impl Memory {
     /// Locks finished runs of a workflow that nobody has touched since, passing over those that somebody else has.
     pub(super) fn begin_archive(&mut self, workflow: &str, since: i64, now: i64) -> Option<u64> {
-        let over = |row: &&RunRow| {
-            row.finished && row.unexpected == 0 && row.workflow == workflow && self.touched[&row.id] < since
-        };
-        let idle = |run: &RunId| self.work_of(*run).next().is_none() && !self.is_run_locked(*run);
-        let runs: Vec<RunId> = self.runs.values().filter(over).map(|row| row.id).filter(idle).take(BATCH).collect();
+        let old = |row: &&RunRow| row.workflow == workflow && self.touched[&row.id] < since;
+        let over = self.runs.values().filter(old).filter(|row| self.is_over(row)).map(|row| row.id);
+        let runs: Vec<RunId> = over.filter(|run| !self.is_run_locked(*run)).take(BATCH).collect();
         (!runs.is_empty()).then(|| self.open(now, runs, vec![]))
+    }
+
+    /// Whether nothing is left to do for a run, nor for an operator.
+    fn is_over(&self, row: &RunRow) -> bool {
+        row.finished && row.unexpected == 0 && self.work_of(row.id).next().is_none()
     }
 
     /// Puts away what this transaction has locked, and commits; `None` when the server has ended it.
@@ -79,6 +83,30 @@ impl Memory {
             Some((row, self.journal.remove(&run).unwrap_or_default()))
         };
         runs.into_iter().filter_map(forget).collect()
+    }
+
+    /// Whether a run of a workflow can be put away.
+    pub(super) fn has_over(&self, workflow: &str) -> bool {
+        self.runs.values().any(|row| row.workflow == workflow && self.is_over(row))
+    }
+
+    /// Whether a run of a workflow is in the archive.
+    pub(super) fn has_archived(&self, workflow: &str) -> bool {
+        self.archive.values().any(|it| it.workflow == workflow)
+    }
+
+    /// What a run has taken in, here or in the archive.
+    pub(super) fn turns(&self, run: RunId) -> &[JournalRow] {
+        let archived = self.archive.get(&run).map(|it| &it.turns);
+        self.journal.get(&run).or(archived).map_or(&[], Vec::as_slice)
+    }
+
+    /// The archive, row by row, in words.
+    pub(super) fn archive_in_words(&self) -> impl Iterator<Item = String> + '_ {
+        self.archive.iter().flat_map(|(run, Archived { workflow, finished_at, input, state, turns })| {
+            let whole = format!("archived {run} {workflow} {input} {state} {finished_at}");
+            turns.iter().map(|turn| format!("archived {}", in_words(turn))).chain([whole])
+        })
     }
 
     /// Everything that was put away or forgotten, back in its place: whoever judges a world reads it whole.

@@ -207,6 +207,11 @@ impl Memory {
         open.into_iter().for_each(|open| open.restored.extend(runs));
     }
 
+    /// Whether a transaction has brought a run back and not committed yet: others do not see it.
+    pub(super) fn is_restoring(&self) -> bool {
+        self.open.iter().any(|open| !open.restored.is_empty())
+    }
+
     /// Whether a transaction has this run.
     pub(super) fn is_run_locked(&self, run: RunId) -> bool {
         self.open.iter().any(|open| open.runs.contains(&run))

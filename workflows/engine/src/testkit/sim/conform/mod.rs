@@ -21,6 +21,7 @@ use crate::{Engine, RunId, WorkId};
 use script::Script;
 use sea_orm::DbErr;
 use sql::Sql;
+pub(super) use sql::turn;
 use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
@@ -34,8 +35,8 @@ const BEHIND: i64 = 1_800_000_000;
 /// Something that is done to both storages.
 #[derive(Debug)]
 enum Act {
-    /// A transaction loads and locks.
-    Begin(u8, Ask),
+    /// A transaction loads and locks, and may bring back what of it is in the archive.
+    Begin(u8, Ask, Archived),
     /// It writes and commits.
     Commit(u8, Box<Batch>),
     Rollback(u8),
@@ -63,6 +64,9 @@ enum Act {
     /// What is in this process's name.
     Leases(Uuid),
     Retry(WorkId),
+    /// Finished runs of a workflow that nobody has touched since are put away, or forgotten.
+    Archive(&'static str, i64),
+    Purge(&'static str, i64),
     Brake(BrakeRow),
     /// An hour passes.
     Hour,
@@ -89,6 +93,8 @@ impl Act {
             Self::LetGo(_) => "let go",
             Self::Leases(_) => "ask for leases",
             Self::Retry(_) => "retry",
+            Self::Archive(..) => "archive",
+            Self::Purge(..) => "purge",
             Self::Brake(_) => "brake",
             Self::Hour => "let an hour pass",
         }
@@ -128,6 +134,9 @@ impl Conformed {
             (Act::ClaimLanes(..), Answer::Rows(rows)) if rows.len() > 1 => "work of lanes is claimed",
             (Act::Rescue, Answer::Freed(1..)) => "work is rescued",
             (Act::LetGo(_), Answer::Freed(1..)) => "work is handed over",
+            (Act::Begin(..), Answer::Rows(rows)) if rows.iter().any(|row| row == RESTORED) => "a run is brought back",
+            (Act::Archive(..), Answer::Rows(rows)) if !rows.is_empty() => "runs are put away",
+            (Act::Purge(..), Answer::Freed(1..)) => "runs are forgotten",
             (Act::Retry(_), Answer::Said(true)) => "parked work is retried",
             (Act::Holds(_), Answer::Said(true)) => "a lease stands",
             (Act::PutBack(..) | Act::Park(_) | Act::Release(_), Answer::Said(false)) => "who is late changes nothing",
@@ -176,7 +185,7 @@ impl<'a> Play<'a> {
             self.story.push(format!("{act:?}"));
             let before = self.sql.clocks().await.map_err(|error| error.to_string())?;
             let theirs = self.sql.act(&act, self.now).await.map_err(|error| format!("{}: {error}", act.name()))?;
-            let writes = matches!(act, Act::Commit(..));
+            let writes = matches!(act, Act::Commit(..) | Act::Archive(..) | Act::Purge(..));
             let name = act.name();
             let ours = self.act(&act);
             if ours != theirs {
@@ -184,7 +193,7 @@ impl<'a> Play<'a> {
             }
             seen.note(&act, &ours);
             self.same_work(before).await.map_err(|why| format!("after {name}, {why}"))?;
-            if writes {
+            if writes && !self.memory.is_restoring() {
                 self.same_history().await.map_err(|why| format!("after {name}, {why}"))?;
             }
         }
@@ -194,9 +203,13 @@ impl<'a> Play<'a> {
     fn act(&mut self, act: &Act) -> Answer {
         let (memory, now) = (&mut self.memory, self.now);
         match act {
-            Act::Begin(name, ask) => {
-                let Some((tx, loaded)) = memory.begin(ask, now, &mut None) else { return Answer::Waits };
-                let rows = in_words(&loaded);
+            Act::Begin(name, ask, archived) => {
+                let Some((tx, mut loaded)) = memory.begin(ask, now, &mut None) else { return Answer::Waits };
+                let restored = archived.brought_back(&loaded);
+                if !restored.is_empty() {
+                    loaded = memory.restore(tx, &restored, ask, now);
+                }
+                let rows = in_words(&loaded, &restored);
                 self.open.insert(*name, (tx, loaded));
                 Answer::Rows(rows)
             }
@@ -250,9 +263,15 @@ impl<'a> Play<'a> {
                 Answer::Rows(rows)
             }
             Act::Retry(work) => Answer::Said(memory.retry(*work, now)),
+            Act::Archive(workflow, since) => {
+                let tx = memory.begin_archive(workflow, *since, now);
+                let runs = tx.and_then(|tx| memory.put_away(tx)).unwrap_or_default();
+                Answer::Rows(sorted(runs.into_iter().map(|run| run.to_string())))
+            }
+            Act::Purge(workflow, since) => Answer::Freed(memory.purge(workflow, *since).len() as u64),
             Act::Brake(row) => {
                 memory.brakes.insert(row.target.clone(), row.clone());
-                Answer::Done
+                Answer::Rows(sorted(memory.brakes.values().map(|row| format!("{row:?}"))))
             }
             Act::Hour => {
                 self.now += script::HOUR;
@@ -310,7 +329,10 @@ impl<'a> Play<'a> {
         let mut ours: Vec<String> = memory.runs.values().map(|row| format!("{row:?}")).collect();
         ours.extend(memory.journal.values().flatten().map(sql::turn));
         ours.extend(memory.facts.iter().map(|fact| format!("{fact:?}")));
-        let mut theirs = self.sql.history(memory.runs.keys().copied()).await.map_err(|error| error.to_string())?;
+        ours.extend(memory.archive_in_words());
+        // Facts stay when their run is forgotten.
+        let ever = memory.touched.keys().copied();
+        let mut theirs = self.sql.history(ever).await.map_err(|error| error.to_string())?;
         ours.sort();
         theirs.sort();
         let first = ours.iter().zip(&theirs).find(|(one, other)| one != other);
@@ -322,13 +344,41 @@ impl<'a> Play<'a> {
     }
 }
 
+/// What a beginning says of itself when it has brought runs back.
+const RESTORED: &str = "brought back";
+
+/// What becomes of loaded runs that are in the archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Archived {
+    /// A late fact calls for them.
+    Return,
+    /// Somebody only wanted to start them.
+    Stay,
+}
+
+impl Archived {
+    fn brought_back(self, loaded: &Loaded) -> Vec<RunId> {
+        let archived = loaded.runs.values().filter(|row| self == Self::Return && row.is_archived());
+        let mut runs: Vec<RunId> = archived.map(|row| row.id).collect();
+        runs.sort_unstable();
+        runs
+    }
+}
+
+fn sorted(rows: impl Iterator<Item = String>) -> Vec<String> {
+    let mut rows: Vec<String> = rows.collect();
+    rows.sort();
+    rows
+}
+
 /// What was loaded, but for the clocks.
-fn in_words(loaded: &Loaded) -> Vec<String> {
+fn in_words(loaded: &Loaded, restored: &[RunId]) -> Vec<String> {
     let Loaded { now: _, real: _, brakes: _, runs, timers, fences, seen } = loaded;
     let mut rows: Vec<String> = runs.values().map(|row| format!("{row:?}")).collect();
     rows.extend(timers.values().flatten().map(|timer| format!("{timer:?}")));
     rows.extend(fences.iter().map(|fence| format!("{fence:?}")));
     rows.extend(seen.iter().map(|key| format!("{key:?}")));
+    rows.extend(restored.iter().map(|_| RESTORED.to_owned()));
     rows.sort();
     rows
 }

@@ -1,7 +1,7 @@
 //! What is done to both storages: drawn from the seed, aimed at what the memory holds, and often enough at what is not there.
 
-use super::{Act, run};
-use crate::brake::Breaker;
+use super::{Act, Archived, run};
+use crate::brake::{Breaker, Bucket};
 use crate::event::Fence;
 use crate::storage::brakes::BrakeRow;
 use crate::storage::schema::{LEASED, PARKED, kind};
@@ -49,7 +49,7 @@ impl Script {
         }
         // Beside an open transaction nothing is done that would wait for its rows, but for another transaction.
         let free = open.is_empty();
-        match self.dice.below(28) {
+        match self.dice.below(34) {
             0..=9 => self.begin(memory, open),
             10..=14 => Act::Claim(self.claim()),
             15 | 16 => {
@@ -57,7 +57,7 @@ impl Script {
                 let takes = vec![self.take(2)];
                 Act::ClaimLanes(Claim { takes, ..self.claim() }, after.to_owned())
             }
-            17 if free && self.dice.one_in(2) => Act::LetGo(self.process()),
+            17 if free && !self.dice.one_in(3) => Act::LetGo(self.process()),
             17 => Act::Rescue,
             18 => Act::Beat { process: self.process(), alive: self.dice.one_in(2) },
             19 => Act::Leases(self.process()),
@@ -67,9 +67,24 @@ impl Script {
                 self.hours += 1;
                 Act::Hour
             }
+            28..=31 => self.archive(memory, now),
+            32 | 33 => self.purge(memory, now),
             _ if free => self.of_one_lease(memory),
-            _ => Act::Claim(self.claim()),
+            // What passes over rows that somebody else has.
+            _ => match self.dice.below(3) {
+                0 => self.archive(memory, now),
+                1 => self.purge(memory, now),
+                _ => Act::Claim(self.claim()),
+            },
         }
+    }
+
+    fn archive(&mut self, memory: &Memory, now: i64) -> Act {
+        Act::Archive(self.workflow(|name| memory.has_over(name)), self.since(now))
+    }
+
+    fn purge(&mut self, memory: &Memory, now: i64) -> Act {
+        Act::Purge(self.workflow(|name| memory.has_archived(name)), self.since(now))
     }
 
     fn of_one_lease(&mut self, memory: &Memory) -> Act {
@@ -98,6 +113,18 @@ impl Script {
     fn due(&mut self) -> i64 {
         self.drawn += 1;
         self.began + (self.hours + self.dice.between(-2, 2)) * HOUR - self.drawn
+    }
+
+    /// Mostly a workflow like this.
+    fn workflow(&mut self, like: impl Fn(&str) -> bool) -> &'static str {
+        let fitting: Vec<&'static str> = WORKFLOWS.into_iter().filter(|name| like(name)).collect();
+        let among = if fitting.is_empty() || self.dice.one_in(4) { WORKFLOWS.as_slice() } else { &fitting };
+        self.pick::<&str>(among)
+    }
+
+    /// Mostly this instant, else some time ago.
+    fn since(&mut self, now: i64) -> i64 {
+        if self.dice.one_in(4) { now - HOUR / 2 } else { now + 1 }
     }
 
     /// Mostly something like this, else anything, else nothing that is there.
@@ -147,7 +174,12 @@ impl Script {
         let pulled = self.dice.one_in(3);
         let paused = pulled.then(|| Paused { by: "o".to_owned(), why: "w".to_owned(), since: instant(self.began) });
         let open_until = (matches!(target, Target::Party(_)) && self.dice.one_in(3)).then_some(self.began);
-        BrakeRow { target, paused, breaker: Breaker { open_until, ..Breaker::default() }, bucket: None }
+        let failures = i32::try_from(self.dice.below(4)).unwrap_or(0);
+        let failing_since = if failures > 0 { self.began } else { 0 };
+        let probed_at = open_until.filter(|_| self.dice.one_in(2));
+        let breaker = Breaker { failures, failing_since, openings: failures / 2, open_until, probed_at };
+        let bucket = self.dice.one_in(2).then(|| Bucket { tokens: self.dice.unit() * 3.0, filled_at: self.began });
+        BrakeRow { target, paused, breaker, bucket }
     }
 
     fn begin(&mut self, memory: &Memory, open: &BTreeMap<u8, (u64, Loaded)>) -> Act {
@@ -162,14 +194,16 @@ impl Script {
         }
         let mut keys = vec![];
         for run in &runs {
-            let known: Vec<&String> = memory.journal.get(run).into_iter().flatten().map(|turn| &turn.key).collect();
+            let known: Vec<&String> = memory.turns(*run).iter().map(|turn| &turn.key).collect();
             if !known.is_empty() && self.dice.one_in(2) {
                 keys.push((*run, (*self.pick(&known)).clone()));
             }
             keys.push((*run, format!("k{}", self.drawn)));
         }
         let name = (0..).find(|name| !open.contains_key(name)).unwrap_or(0);
-        Act::Begin(name, Ask { runs: runs.into_iter().collect(), fences: fences.into_iter().collect(), keys })
+        let archived = if self.dice.one_in(3) { Archived::Stay } else { Archived::Return };
+        let ask = Ask { runs: runs.into_iter().collect(), fences: fences.into_iter().collect(), keys };
+        Act::Begin(name, ask, archived)
     }
 
     fn end(&mut self, name: u8, memory: &Memory, loaded: &Loaded, now: i64) -> Act {
@@ -183,31 +217,39 @@ impl Script {
     /// What a transaction writes: about the runs that it has locked, and sometimes with a key that is taken.
     fn batch(&mut self, memory: &Memory, loaded: &Loaded, now: i64) -> Batch {
         let mut batch = Batch { now, real: now, holder: self.process(), ..Batch::default() };
-        let mut locked: Vec<RunId> = loaded.runs.keys().copied().collect();
-        locked.sort();
-        for run in &locked {
-            self.turn(&mut batch, memory, &loaded.runs[run], now);
+        let mut locked: Vec<&RunRow> = loaded.runs.values().filter(|row| !row.is_archived()).collect();
+        locked.sort_by_key(|row| row.id);
+        for row in &locked {
+            self.turn(&mut batch, memory, row, now);
         }
         if locked.is_empty() || self.dice.one_in(4) {
             self.birth(&mut batch, memory, now);
         }
-        let mut done: Vec<WorkId> = loaded.fences.keys().copied().collect();
-        done.sort();
-        batch.done = done.into_iter().filter(|_| !self.dice.one_in(3)).collect();
+        let done: BTreeSet<WorkId> = loaded.fences.keys().copied().collect();
+        let mut done: BTreeSet<WorkId> = done.into_iter().filter(|_| !self.dice.one_in(3)).collect();
+        // Most of what is over leaves nothing to do, or nothing would ever be put away.
+        for row in batch.moved.iter().filter(|row| row.finished) {
+            let left = memory.work_of(row.id).map(|(work, _)| *work);
+            done.extend(left.filter(|_| !self.dice.one_in(9)));
+        }
+        batch.done = done.into_iter().collect();
         batch
     }
 
     fn birth(&mut self, batch: &mut Batch, memory: &Memory, now: i64) {
-        let id = run(self.seed, self.dice.below(RUNS));
-        let key = format!("k{}", self.dice.below(4 * RUNS));
+        let n = self.dice.below(RUNS);
+        let id = run(self.seed, n);
+        // Who was forgotten and comes again has the same name; now and then somebody has that of another.
+        let named = if self.dice.one_in(6) { self.dice.below(RUNS) } else { n };
+        let workflow = WORKFLOWS[usize::try_from(named).unwrap_or(0) % WORKFLOWS.len()];
         let taken = memory.runs.contains_key(&id);
         if batch.moved.iter().any(|row| row.id == id) || (taken && !self.dice.one_in(4)) {
             return;
         }
         let row = RunRow {
             id,
-            workflow: (*self.pick(&WORKFLOWS)).to_owned(),
-            key,
+            workflow: workflow.to_owned(),
+            key: format!("k{named}"),
             parent: self.dice.one_in(3).then(|| run(self.seed, 77)),
             input: format!("{{\"n\":{}}}", self.drawn),
             state: String::new(),
@@ -250,7 +292,7 @@ impl Script {
         row.state_name = format!("S{}", self.dice.below(3));
         row.state = format!("\"{} {}\"", row.state_name, self.drawn);
         row.shape = row.shape.max(i16::from(self.dice.one_in(4)) + 1);
-        row.finished = self.dice.one_in(5);
+        row.finished = self.dice.one_in(3);
         row.unexpected += i32::from(self.dice.one_in(9));
         row.head = Uuid::from_u128(u128::from(self.dice.below(u64::MAX))).as_bytes().repeat(2);
         row
@@ -283,7 +325,8 @@ impl Script {
             state_digest: row.head.iter().rev().copied().collect(),
             hash: row.head.clone(),
         });
-        for n in 0..i32::try_from(self.dice.below(5)).unwrap_or(0) {
+        let most = if row.finished && !self.dice.one_in(4) { 1 } else { 5 };
+        for n in 0..i32::try_from(self.dice.below(most)).unwrap_or(0) {
             let work = self.queued(WorkId { run: row.id, seq: row.seq, n }, &row.workflow);
             batch.queued.push(work);
         }

@@ -1,6 +1,7 @@
 //! The acts on a database, by the engine's own statements, and its rows in the words of the memory's.
 
-use super::{Act, Answer, refused};
+use super::{Act, Answer, Archived, refused, sorted};
+use crate::archive;
 use crate::databases::trouble;
 use crate::event::Fence;
 use crate::intervene::OPERATORS_ACT;
@@ -61,7 +62,7 @@ impl<'a> Sql<'a> {
         let db = self.db();
         let said = |rows: u64| Answer::Said(rows == 1);
         Ok(match act {
-            Act::Begin(name, ask) => return self.begin(*name, ask).await,
+            Act::Begin(name, ask, archived) => return self.begin(*name, ask, *archived).await,
             Act::Commit(name, batch) => return self.commit(*name, batch).await,
             Act::Rollback(name) => {
                 if let Some(tx) = self.open.remove(name) {
@@ -89,7 +90,15 @@ impl<'a> Sql<'a> {
                 brakes::lock(&tx, &row.target).await?;
                 brakes::keep(&tx, row).await?;
                 tx.commit().await?;
-                Answer::Done
+                let rows = brakes::read(db).await?.rows;
+                Answer::Rows(sorted(rows.iter().map(|row| format!("{row:?}"))))
+            }
+            Act::Archive(workflow, since) => {
+                let runs = archive::archive_batch(db, workflow, i64::MIN, instant(*since), 0).await?.runs;
+                Answer::Rows(sorted(runs.into_iter().map(|run| RunId::from_uuid(run).to_string())))
+            }
+            Act::Purge(workflow, since) => {
+                Answer::Freed(archive::purge_batch(db, workflow, instant(*since), 0).await? as u64)
             }
             Act::Hour => {
                 let _ = now;
@@ -100,15 +109,20 @@ impl<'a> Sql<'a> {
         })
     }
 
-    async fn begin(&mut self, name: u8, ask: &storage::Ask) -> Result<Answer, DbErr> {
+    async fn begin(&mut self, name: u8, ask: &storage::Ask, archived: Archived) -> Result<Answer, DbErr> {
         let tx = self.db().begin().await?;
         if self.locks_rows() {
             tx.execute_unprepared("set local lock_timeout = '40ms'").await?;
         }
         match storage::load(&tx, ask).await {
-            Ok(loaded) => {
+            Ok(mut loaded) => {
+                let restored = archived.brought_back(&loaded);
+                if !restored.is_empty() {
+                    archive::restore(&tx, &restored).await?;
+                    loaded = storage::load(&tx, ask).await?;
+                }
                 self.open.insert(name, tx);
-                Ok(Answer::Rows(super::in_words(&loaded)))
+                Ok(Answer::Rows(super::in_words(&loaded, &restored)))
             }
             Err(error) => {
                 tx.rollback().await?;
@@ -203,19 +217,41 @@ impl<'a> Sql<'a> {
         Ok(rows)
     }
 
-    /// The runs, the turns and the facts of this seed, as the memory has them.
+    /// The runs and the turns, here and in the archive, and the facts of these runs, as the memory has them.
     pub(super) async fn history(&self, runs: impl Iterator<Item = RunId>) -> Result<Vec<String>, DbErr> {
-        let db = &self.engine.core.db.read;
         let mut rows = vec![];
         let sql = "select 1, id, seq, cast(status as integer), workflow, key, input, state, state_name, cast(shape as bigint),
           cast(unexpected as bigint), head, parent from workflow_run";
-        for row in single::query(db, sql, vec![]).await? {
+        for row in single::query(&self.engine.core.db.read, sql, vec![]).await? {
             rows.push(format!("{:?}", storage::run_row(&row)?));
         }
-        let runs: BTreeSet<RunId> = runs.collect();
-        let sql = "select run, key, seq, at, cast(verdict as integer), event, from_state, to_state, note, cast(shape as integer), attempts,
-          last_error, actor, on_behalf_of, request_id, trace, state_digest, hash from workflow_journal";
-        for row in single::query(db, sql, vec![]).await? {
+        rows.extend(self.turns("workflow_journal").await?);
+        rows.extend(self.archived().await?);
+        rows.extend(self.facts(&runs.collect()).await?);
+        Ok(rows)
+    }
+
+    async fn archived(&self) -> Result<Vec<String>, DbErr> {
+        let turns = self.turns("workflow_journal_archive").await?;
+        let mut rows: Vec<String> = turns.into_iter().map(|turn| format!("archived {turn}")).collect();
+        let sql = "select run, workflow, input, state, finished_at from workflow_archive";
+        for row in single::query(&self.engine.core.db.read, sql, vec![]).await? {
+            let run = RunId::from_uuid(row.try_get_by_index(0)?);
+            let [workflow, input, state]: [String; 3] =
+                [row.try_get_by_index(1)?, row.try_get_by_index(2)?, row.try_get_by_index(3)?];
+            let finished_at: i64 = row.try_get_by_index(4)?;
+            rows.push(format!("archived {run} {workflow} {input} {state} {finished_at}"));
+        }
+        Ok(rows)
+    }
+
+    async fn turns(&self, table: &str) -> Result<Vec<String>, DbErr> {
+        let mut rows = vec![];
+        let sql = format!(
+            "select run, key, seq, at, cast(verdict as integer), event, from_state, to_state, note, cast(shape as integer), attempts,
+             last_error, actor, on_behalf_of, request_id, trace, state_digest, hash from {table}"
+        );
+        for row in single::query(&self.engine.core.db.read, &sql, vec![]).await? {
             let shape: i32 = row.try_get_by_index(9)?;
             let mark: i32 = row.try_get_by_index(4)?;
             let at: i64 = row.try_get_by_index(3)?;
@@ -237,15 +273,19 @@ impl<'a> Sql<'a> {
             let run = RunId::from_uuid(row.try_get_by_index(0)?);
             rows.push(format!("{run} {numbers:?} {names:?} {words:?} {hashes:?}"));
         }
+        Ok(rows)
+    }
+
+    async fn facts(&self, runs: &BTreeSet<RunId>) -> Result<Vec<String>, DbErr> {
+        let mut rows = vec![];
         let sql = "select run, seq, n, kind, body, at from event_log where kind <> $1";
-        for row in single::query(db, sql, vec![OPERATORS_ACT.into()]).await? {
+        for row in single::query(&self.engine.core.db.read, sql, vec![OPERATORS_ACT.into()]).await? {
             let WorkId { run, seq, n } = work_id(&row, 0)?;
-            if !runs.contains(&run) {
-                continue;
+            if runs.contains(&run) {
+                let at = instant(row.try_get_by_index(5)?);
+                let fact = Posted { run, seq, n, kind: row.try_get_by_index(3)?, body: row.try_get_by_index(4)?, at };
+                rows.push(format!("{fact:?}"));
             }
-            let at = instant(row.try_get_by_index(5)?);
-            let fact = Posted { run, seq, n, kind: row.try_get_by_index(3)?, body: row.try_get_by_index(4)?, at };
-            rows.push(format!("{fact:?}"));
         }
         Ok(rows)
     }
@@ -256,7 +296,15 @@ impl<'a> Sql<'a> {
             tx.rollback().await?;
         }
         let db = self.db();
-        for table in ["workflow_work", "workflow_journal", "workflow_run", "workflow_process", "workflow_brake"] {
+        for table in [
+            "workflow_work",
+            "workflow_journal",
+            "workflow_run",
+            "workflow_archive",
+            "workflow_journal_archive",
+            "workflow_process",
+            "workflow_brake",
+        ] {
             db.execute_unprepared(&format!("delete from {table}")).await?;
         }
         let none: Vec<Value> = vec![];
@@ -266,7 +314,7 @@ impl<'a> Sql<'a> {
 }
 
 /// A turn in words, column by column.
-pub(super) fn turn(row: &JournalRow) -> String {
+pub(in crate::testkit::sim) fn turn(row: &JournalRow) -> String {
     let JournalRow { run, key, seq, at, mark, event, from, to, note, shape, attempts, last_error, origin, .. } = row;
     let Origin { actor, on_behalf_of, request_id, trace } = origin;
     let words = [note, last_error, actor, on_behalf_of, request_id, trace];
