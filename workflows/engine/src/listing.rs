@@ -249,7 +249,7 @@ fn listed<T>(row: &QueryResult, view: Result<T, DbErr>) -> Listed<T> {
 fn name(row: &QueryResult) -> String {
     let uuid = row.try_get_by_index::<uuid::Uuid>(0).map(|id| RunId::from_uuid(id).to_string());
     let text = || row.try_get_by_index::<String>(0);
-    let bytes = || row.try_get_by_index::<Vec<u8>>(0).map(|bytes| crate::storage::hex(&bytes));
+    let bytes = || row.try_get_by_index::<Vec<u8>>(0).map(hex::encode);
     uuid.or_else(|_| text()).or_else(|_| bytes()).unwrap_or_else(|_| "a row whose id cannot be read".to_owned())
 }
 

@@ -5,7 +5,7 @@
 
 use crate::engine::Engine;
 use crate::link::Link;
-use crate::storage::{hex, instant, statement};
+use crate::storage::{instant, statement};
 use crate::{Posted, RunId, detached, faults};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement};
 use serde_json::json;
@@ -141,13 +141,13 @@ async fn stamp(tx: &Link<DatabaseTransaction>) -> Result<usize, DbErr> {
 fn sealing(backend: DbBackend, facts: &[Posted], seals: Vec<(i64, Vec<u8>)>) -> Statement {
     if backend == DbBackend::Sqlite {
         let row = |(fact, (position, hash)): (&Posted, &(i64, Vec<u8>))| {
-            json!([fact.run.uuid().simple().to_string(), fact.seq, fact.n, position, hex(hash)])
+            json!([fact.run.uuid().simple().to_string(), fact.seq, fact.n, position, hex::encode(hash)])
         };
         let rows: Vec<_> = facts.iter().zip(&seals).map(row).collect();
         return statement(backend, SEAL[1], vec![serde_json::Value::from(rows).to_string().into()]);
     }
     let (positions, hashes): (Vec<i64>, Vec<String>) =
-        seals.into_iter().map(|(position, hash)| (position, hex(&hash))).unzip();
+        seals.into_iter().map(|(position, hash)| (position, hex::encode(&hash))).unzip();
     let values = vec![
         facts.iter().map(|fact| fact.run.uuid()).collect::<Vec<_>>().into(),
         facts.iter().map(|fact| fact.seq).collect::<Vec<_>>().into(),

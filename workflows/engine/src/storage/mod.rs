@@ -7,10 +7,9 @@ pub(crate) mod lease;
 pub(crate) mod names;
 mod postgres;
 pub mod schema;
+mod sets;
 pub(crate) mod single;
 mod sqlite;
-
-pub(crate) use postgres::hex;
 
 use crate::turn::{DueTimer, JournalRow, NewWork, RunRow};
 use crate::{Posted, RunId, Scope, Timestamp, WorkId};

@@ -1,6 +1,5 @@
 //! A list of names or ids as one parameter, on both backends.
 
-use super::postgres::hex;
 use sea_orm::{DbBackend, Value};
 use uuid::Uuid;
 
@@ -23,7 +22,9 @@ pub(crate) fn source(backend: DbBackend, parameter: &str) -> String {
 /// Ids as a parameter.
 pub(crate) fn ids(backend: DbBackend, ids: &[Uuid]) -> Value {
     match backend {
-        DbBackend::Sqlite => serde_json::Value::from_iter(ids.iter().map(|id| hex(id.as_bytes()))).to_string().into(),
+        DbBackend::Sqlite => {
+            serde_json::Value::from_iter(ids.iter().map(|id| hex::encode(id.as_bytes()))).to_string().into()
+        }
         _ => ids.to_vec().into(),
     }
 }

@@ -389,12 +389,3 @@ fn asked(claim: &Claim) -> Vec<Value> {
         LEASED.into(),
     ]
 }
-
-/// Lower-case hexadecimal, as both backends decode it.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}

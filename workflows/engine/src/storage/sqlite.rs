@@ -6,12 +6,13 @@
 //! A set is taken apart by `jsonb_each`: the parsed form of a row is what its columns are read from. `json_each` would write every row
 //! as text again, once for each column.
 
-use super::postgres::{hex, scope};
-use super::{Ask, Batch, Claim, LANES_AT_ONCE, schema::LEASED, statement};
+use super::postgres::scope;
+use super::sets::Set;
+use super::{Ask, Batch, Claim, LANES_AT_ONCE, Queued, schema::LEASED, statement};
 use crate::turn::{JournalRow, RunRow};
-use crate::{RunId, WorkId};
+use crate::{Posted, RunId, WorkId};
 use sea_orm::{DbBackend, Statement, Value};
-use serde_json::{Value as Json, json};
+use uuid::fmt::Simple;
 
 const LOAD: &str = r"
 with c as (select o.offset_us, o.brakes, cast(unixepoch('subsec') * 1000 as integer) * 1000 as real from business_clock o)
@@ -143,42 +144,43 @@ taken as (
     join k on k.workflow = w.workflow join workflow_run r on r.id = w.run and r.shape <= k.shape)
   where leased + nth <= most and nth <= ($1 ->> '$[0][2]') order by priority, not_before limit ($1 ->> '$[0][2]'))";
 
-fn id(run: RunId) -> String {
-    run.uuid().simple().to_string()
+fn id(run: RunId) -> Simple {
+    run.uuid().simple()
 }
 
-fn work(work: &WorkId) -> Json {
-    json!([id(work.run), work.seq, work.n])
+fn work(set: &mut Set, work: &WorkId) {
+    set.row(&[&id(work.run), &work.seq, &work.n]);
 }
 
-fn sets(sql: &str, rows: &[Json], more: impl IntoIterator<Item = Value>) -> Statement {
-    let mut values = vec![Json::from(rows.to_vec()).to_string().into()];
-    values.extend(more);
-    statement(DbBackend::Sqlite, sql, values)
+/// A run and a text of it: the key of an event, the name of a timer.
+fn pair(set: &mut Set, (run, text): &(RunId, String)) {
+    set.row(&[&id(*run), text]);
+}
+
+fn asked(sql: &str, sets: impl IntoIterator<Item = Set>, more: impl IntoIterator<Item = Value>) -> Statement {
+    statement(DbBackend::Sqlite, sql, sets.into_iter().map(|set| set.text().into()).chain(more).collect::<Vec<_>>())
 }
 
 pub(super) fn load(ask: &Ask) -> Statement {
-    let runs: Vec<Json> = ask.runs.iter().map(|r| id(*r).into()).collect();
-    let fences: Vec<Json> = ask.fences.iter().map(work).collect();
-    let keys: Vec<Json> = ask.keys.iter().map(|(run, key)| json!([id(*run), key])).collect();
-    sets(LOAD, &runs, [fences, keys].map(|rows| Json::from(rows).to_string().into()))
+    let runs = Set::of(&ask.runs, |set, run| set.cell(&id(*run)));
+    asked(LOAD, [runs, Set::of(&ask.fences, work), Set::of(&ask.keys, pair)], [])
 }
 
-fn run(row: &RunRow) -> Json {
-    json!([
-        id(row.id),
-        row.state,
-        row.state_name,
-        row.shape,
-        row.seq,
-        i16::from(row.finished),
-        row.unexpected,
-        row.workflow,
-        row.key,
-        row.parent.map(id),
-        row.input,
-        hex(&row.head)
-    ])
+fn run(set: &mut Set, row: &RunRow) {
+    set.row(&[
+        &id(row.id),
+        &row.state,
+        &row.state_name,
+        &row.shape,
+        &row.seq,
+        &i16::from(row.finished),
+        &row.unexpected,
+        &row.workflow,
+        &row.key,
+        &row.parent.map(id),
+        &row.input,
+        &hex::encode(&row.head),
+    ]);
 }
 
 /// A commit, deletions before insertions: a replaced timer goes before its successor comes. All of it is one hop to the connection's
@@ -187,17 +189,15 @@ fn run(row: &RunRow) -> Json {
 pub(super) fn write(batch: &Batch) -> Statement {
     let shared = vec![batch.now.into(), LEASED.into(), batch.holder.into(), batch.real.into()];
     let mut script = Script { sql: vec![], values: shared };
-    let pairs = |pairs: &[(RunId, String)]| pairs.iter().map(|(run, text)| json!([id(*run), text])).collect::<Vec<_>>();
-    let left = |run: &RunId| json!([id(*run), i16::from(batch.ended.contains(run))]);
-    script.add(BORN, batch.born.iter().map(run).collect());
-    script.add(MOVED, batch.moved.iter().map(run).collect());
-    script.add(DONE, batch.done.iter().map(work).collect());
-    script.add(DISARMED, batch.left.iter().map(left).collect());
-    script.add(REPLACED, pairs(&batch.replaced));
-    script.add(WITHDRAWN, pairs(&batch.withdrawn));
-    script.add(QUEUED, queued(batch));
-    script.add(FACTS, facts(batch));
-    script.add(JOURNAL, batch.journal.iter().map(journal).collect());
+    script.add(BORN, Set::of(&batch.born, run));
+    script.add(MOVED, Set::of(&batch.moved, run));
+    script.add(DONE, Set::of(&batch.done, work));
+    script.add(DISARMED, Set::of(&batch.left, |set, run| set.row(&[&id(*run), &i16::from(batch.ended.contains(run))])));
+    script.add(REPLACED, Set::of(&batch.replaced, pair));
+    script.add(WITHDRAWN, Set::of(&batch.withdrawn, pair));
+    script.add(QUEUED, Set::of(&batch.queued, queued));
+    script.add(FACTS, Set::of(&batch.facts, fact));
+    script.add(JOURNAL, Set::of(&batch.journal, journal));
     statement(DbBackend::Sqlite, &script.sql.join(";"), script.values)
 }
 
@@ -208,81 +208,77 @@ struct Script {
 }
 
 impl Script {
-    fn add(&mut self, sql: &str, rows: Vec<Json>) {
+    fn add(&mut self, sql: &str, rows: Set) {
         if !rows.is_empty() {
-            self.values.push(Json::from(rows).to_string().into());
+            self.values.push(rows.text().into());
             self.sql.push(sql.replace("$rows", &format!("${}", self.values.len())));
         }
     }
 }
 
-fn queued(batch: &Batch) -> Vec<Json> {
-    let row = |q: &super::Queued| {
-        let w = &q.work;
-        json!([
-            id(w.work.run),
-            w.work.seq,
-            w.work.n,
-            w.kind,
-            scope(w.scope),
-            w.workflow,
-            w.queue,
-            w.name,
-            w.payload,
-            w.request,
-            w.due.timestamp_micros(),
-            i16::from(q.leased),
-            w.trace,
-            w.priority.class(),
-            w.lane.as_ref().map(|lane| &lane.key),
-            w.lane.as_ref().map(|lane| lane.most)
-        ])
-    };
-    batch.queued.iter().map(row).collect()
+fn queued(set: &mut Set, queued: &Queued) {
+    let w = &queued.work;
+    set.row(&[
+        &id(w.work.run),
+        &w.work.seq,
+        &w.work.n,
+        &w.kind,
+        &scope(w.scope),
+        &w.workflow,
+        &w.queue,
+        &w.name,
+        &w.payload,
+        &w.request,
+        &w.due.timestamp_micros(),
+        &i16::from(queued.leased),
+        &w.trace,
+        &w.priority.class(),
+        &w.lane.as_ref().map(|lane| &lane.key),
+        &w.lane.as_ref().map(|lane| lane.most),
+    ]);
 }
 
-fn facts(batch: &Batch) -> Vec<Json> {
-    batch.facts.iter().map(|f| json!([id(f.run), f.seq, f.n, f.kind, f.body, f.at.timestamp_micros()])).collect()
+fn fact(set: &mut Set, fact: &Posted) {
+    set.row(&[&id(fact.run), &fact.seq, &fact.n, &fact.kind, &fact.body, &fact.at.timestamp_micros()]);
 }
 
-fn journal(row: &JournalRow) -> Json {
-    json!([
-        id(row.run),
-        row.key,
-        row.seq,
-        row.at.timestamp_micros(),
-        row.mark as i16,
-        row.event,
-        row.from,
-        row.to,
-        row.note,
-        row.shape,
-        row.attempts,
-        row.last_error,
-        row.origin.actor,
-        row.origin.on_behalf_of,
-        row.origin.request_id,
-        row.origin.trace,
-        hex(&row.state_digest),
-        hex(&row.hash)
-    ])
+fn journal(set: &mut Set, row: &JournalRow) {
+    set.row(&[
+        &id(row.run),
+        &row.key,
+        &row.seq,
+        &row.at.timestamp_micros(),
+        &(row.mark as i16),
+        &row.event,
+        &row.from,
+        &row.to,
+        &row.note,
+        &row.shape,
+        &row.attempts,
+        &row.last_error,
+        &row.origin.actor,
+        &row.origin.on_behalf_of,
+        &row.origin.request_id,
+        &row.origin.trace,
+        &hex::encode(&row.state_digest),
+        &hex::encode(&row.hash),
+    ]);
 }
 
 pub(super) fn claim(claim: &Claim) -> Statement {
-    let order = serde_json::Value::from(claim.order.classes.to_vec()).to_string();
-    asked(&taking(claim), claim, [order.into(), claim.order.parts.into()])
+    let order = Set::of(claim.order.classes, |set, class| set.cell(&class)).text();
+    claiming(&taking(claim), claim, [order.into(), claim.order.parts.into()])
 }
 
 pub(super) fn claim_lanes(claim: &Claim, after: &str) -> Statement {
     let sql = format!("with recursive {OPEN}, {LANES} {LEASE}");
-    asked(&sql, claim, [after.into(), LANES_AT_ONCE.into()])
+    claiming(&sql, claim, [after.into(), LANES_AT_ONCE.into()])
 }
 
-fn asked(sql: &str, claim: &Claim, more: [Value; 2]) -> Statement {
-    let takes: Vec<Json> = claim.takes.iter().map(|t| json!([t.queue, t.party, t.room, i16::from(t.probe)])).collect();
-    let known: Vec<Json> = claim.workflows.iter().zip(&claim.shapes).map(|(w, s)| json!([w, s])).collect();
-    let [first, second] = more;
-    sets(sql, &takes, [Json::from(known).to_string().into(), claim.holder.into(), LEASED.into(), first, second])
+fn claiming(sql: &str, claim: &Claim, [first, second]: [Value; 2]) -> Statement {
+    let takes = Set::of(&claim.takes, |set, t| set.row(&[&t.queue, &t.party, &t.room, &i16::from(t.probe)]));
+    let known = Set::of(claim.workflows.iter().zip(&claim.shapes), |set, (name, shape)| set.row(&[name, shape]));
+    asked(sql, [takes, known], [claim.holder.into(), LEASED.into(), first, second])
 }
 
 #[cfg(test)]
