@@ -16,7 +16,12 @@ mod phase;
 mod setting;
 
 use anyhow::{Result, bail};
+use mimalloc::MiMalloc;
 use std::env;
+
+/// As in the product.
+#[global_allocator]
+static MEMORY: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> Result<()> {
