@@ -27,9 +27,8 @@ fn rel_24_workers_get_no_more_memory() {
     let measure = Measure { slots: 300, homes: 30, guests: 10, contested: 3, rivals: 3 };
     let mut house = Installation::of_servers("").unwrap();
     // What is freed goes back to the system at once, and none is kept in reserve: whatever comes next has to be asked for.
-    house.set("MALLOC_ARENA_MAX", "1");
-    house.set("MALLOC_MMAP_THRESHOLD_", "16384");
-    house.set("MALLOC_TRIM_THRESHOLD_", "0");
+    house.set("MIMALLOC_DISALLOW_ARENA_ALLOC", "1");
+    house.set("MIMALLOC_PURGE_DELAY", "0");
     experiment(house, measure, async |lab| {
         // A thread that cannot be started panics, which is one of the ways to die of it.
         lab.ours.push("panicked");
