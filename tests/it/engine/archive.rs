@@ -4,8 +4,8 @@ use super::toy::{connect, count, run};
 use chrono::TimeDelta;
 use chrono_tz::Tz;
 use engine::{
-    Attempt, CatchUp, Changed, Engine, EventKey, Fault, Fire, Kept, Origin, Perform, Project, ProjectError, Refusal,
-    Registry, Retention, RunId, Schedule, Settings, Step, Timestamp, TurnError, Tx, Workflow,
+    Attempt, CatchUp, Changed, Engine, EventKey, Fact, Fault, Fire, Kept, Origin, Perform, Project, ProjectError,
+    Refusal, Registry, Retention, RunId, Schedule, Settings, Step, Timestamp, TurnError, Tx, Workflow,
 };
 use futures::FutureExt;
 use harness::{TestDatabase, on_both};
@@ -48,7 +48,9 @@ impl Workflow for Favour {
     fn on(_: &String, state: State, event: Event, _: Timestamp) -> Result<Step<Self>, Refusal> {
         Ok(match (state, event) {
             (State::Promised, Event::Finished) => Step::to(State::Done { thanks: 0 }),
-            (State::Done { thanks }, Event::Thanked) => Step::to(State::Done { thanks: thanks + 1 }),
+            (State::Done { thanks }, Event::Thanked) => {
+                Step::to(State::Done { thanks: thanks + 1 }).post(Fact::new("thanked", &thanks))
+            }
             _ => return Err(Refusal::out_of_turn()),
         })
     }
@@ -274,6 +276,21 @@ async fn the_archive_forgets_by_policy(db: TestDatabase) {
     promise(&engine, 1).await;
 }
 
+async fn who_has_posted_is_never_forgotten(db: TestDatabase) {
+    let engine = open(&db, 1).await;
+    all_done(&engine, 2).await;
+    tell(&engine, 1, Event::Thanked, "thanks").await.unwrap();
+    days_pass(&db, 401).await;
+    engine.archive(1000).await.unwrap();
+    assert_eq!(engine.purge(1000).await.unwrap(), 1);
+    // A namesake would post where these facts stand already, which nobody may.
+    assert_eq!(state(&engine, 1).await, State::Done { thanks: 1 });
+    let again = engine.start::<Favour>(run(1), &key(1), &"more bread".to_owned(), Origin::default()).await;
+    assert!(matches!(again, Err(TurnError::Duplicate)), "{again:?}");
+    tell(&engine, 1, Event::Thanked, "more thanks").await.unwrap();
+    assert_eq!(count(&db, "select count(*) from event_log").await, 2);
+}
+
 async fn old_ticks_are_forgotten_but_never_the_latest(db: TestDatabase) {
     let fire: Fire = Arc::new(|_, _| async { Ok(()) }.boxed());
     let hourly = Schedule::parse("hourly", "0 0 * * * *", Tz::UTC, fire).unwrap().catch_up(CatchUp::All);
@@ -298,5 +315,6 @@ on_both!(
     a_killed_round_leaves_every_run_whole,
     a_batch_that_fails_half_way_has_not_happened,
     the_archive_forgets_by_policy,
+    who_has_posted_is_never_forgotten,
     old_ticks_are_forgotten_but_never_the_latest,
 );

@@ -66,6 +66,8 @@ impl Engine {
 
     /// Forgets archived runs whose time has come, at most about this many, and old ticks. Returns how many runs.
     ///
+    /// A run that has posted facts is kept: they are for ever and stand under its name, which nobody else may have.
+    ///
     /// # Errors
     /// When the database fails; what was forgotten stays forgotten.
     pub async fn purge(&self, most: u64) -> Result<u64, DbErr> {
@@ -199,7 +201,8 @@ pub(crate) async fn purge_batch(db: &Link, workflow: &str, now: Timestamp, days:
     let backend = tx.get_database_backend();
     let sql = format!(
         "select r.id from workflow_archive a join workflow_run r on r.id = a.run
-         where a.workflow = $1 and a.finished_at < $2 order by a.finished_at limit {BATCH} {}",
+         where a.workflow = $1 and a.finished_at < $2 and not exists (select 1 from event_log f where f.run = a.run)
+         order by a.finished_at limit {BATCH} {}",
         locking(backend)
     );
     let rows = tx.query_all_raw(statement(backend, &sql, vec![workflow.into(), days_before(now, days).into()])).await?;

@@ -97,7 +97,7 @@ impl Retention {
         Self { at_least_days: days, ..Self::default() }
     }
 
-    /// Forgotten so many days after the last turn.
+    /// Forgotten so many days after the last turn, unless it has posted facts: those are kept for ever, and so is their run.
     #[must_use]
     pub const fn purged_after(mut self, days: u32) -> Self {
         self.purge = After::Days(days);

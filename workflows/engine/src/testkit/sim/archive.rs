@@ -75,7 +75,8 @@ impl Memory {
     pub(super) fn purge(&mut self, workflow: &str, since: i64) -> Vec<(RunRow, Vec<JournalRow>)> {
         let old = |(_, it): &(&RunId, &Archived)| it.finished_at < since && it.workflow == workflow;
         let runs = self.archive.iter().filter(old).map(|(run, _)| *run);
-        let runs: Vec<RunId> = runs.filter(|run| !self.is_run_locked(*run)).collect();
+        let posted = |run: RunId| self.facts.iter().any(|fact| fact.run == run);
+        let runs: Vec<RunId> = runs.filter(|run| !self.is_run_locked(*run) && !posted(*run)).collect();
         let forget = |run| {
             self.unstash(run);
             let row = self.runs.remove(&run)?;
