@@ -3,6 +3,7 @@
 //! The statements are set-based: a group of two hundred turns costs the same few round trips as a group of one.
 
 pub(crate) mod brakes;
+mod claimed;
 pub(crate) mod lease;
 pub(crate) mod names;
 mod postgres;
@@ -10,6 +11,7 @@ pub mod schema;
 mod sets;
 pub(crate) mod single;
 mod sqlite;
+pub(crate) use claimed::ClaimedRow;
 
 use crate::turn::{DueTimer, JournalRow, NewWork, RunRow};
 use crate::{Posted, RunId, Scope, Timestamp, WorkId};
@@ -119,30 +121,6 @@ pub(crate) struct Claim {
 
 /// How many lanes one claim looks at; the next one goes on where it ended.
 pub(crate) const LANES_AT_ONCE: i32 = 512;
-
-/// A claimed piece of work with all that its execution needs.
-#[derive(Clone, Debug)]
-pub(crate) struct ClaimedRow {
-    pub(crate) work: WorkId,
-    pub(crate) kind: i16,
-    pub(crate) workflow: String,
-    pub(crate) queue: String,
-    pub(crate) priority: i16,
-    pub(crate) payload: String,
-    pub(crate) request: Option<String>,
-    pub(crate) outcome: Option<String>,
-    pub(crate) attempt: i32,
-    pub(crate) failures: i32,
-    /// How often whoever held it died.
-    pub(crate) deaths: i32,
-    pub(crate) first_claimed_at: i64,
-    pub(crate) error_class: Option<String>,
-    pub(crate) trace: Option<String>,
-    pub(crate) input: String,
-    pub(crate) now: Timestamp,
-    pub(crate) real: i64,
-    pub(crate) due: Timestamp,
-}
 
 /// An instant from its stored microseconds.
 pub(crate) fn instant(micros: i64) -> Timestamp {
@@ -255,7 +233,7 @@ pub(crate) async fn claim(db: &impl ConnectionTrait, claim: &Claim) -> Result<Ve
         DbBackend::Sqlite => db.query_all_raw(sqlite::claim(claim)).await?,
         _ => db.query_all_raw(postgres::claim(claim)).await?,
     };
-    rows.iter().map(claimed_row).collect()
+    rows.iter().map(ClaimedRow::read).collect()
 }
 
 /// Makes this transaction the only one that claims work of lanes in a queue, until its end.
@@ -278,7 +256,7 @@ pub(crate) async fn claim_lanes(
         DbBackend::Sqlite => tx.query_all_raw(sqlite::claim_lanes(claim, after)).await?,
         _ => tx.query_all_raw(postgres::claim_lanes(claim, after)).await?,
     };
-    rows.iter().map(claimed_row).collect()
+    rows.iter().map(ClaimedRow::read).collect()
 }
 
 /// The last lane that a claim beginning after lane `after` looks at; `None` when it sees the last one of the queue.
@@ -293,29 +271,6 @@ pub(crate) async fn last_lane(tx: &impl ConnectionTrait, queue: &str, after: &st
     let values = vec![queue.into(), after.into(), LANES_AT_ONCE.into()];
     let row = tx.query_one_raw(statement(tx.get_database_backend(), sql, values)).await?;
     row.map(|row| row.try_get_by_index(0)).transpose()
-}
-
-fn claimed_row(row: &QueryResult) -> Result<ClaimedRow, DbErr> {
-    Ok(ClaimedRow {
-        work: work_id(row, 0)?,
-        kind: row.try_get_by_index(3)?,
-        workflow: row.try_get_by_index(4)?,
-        queue: row.try_get_by_index(5)?,
-        payload: row.try_get_by_index(6)?,
-        request: row.try_get_by_index(7)?,
-        outcome: row.try_get_by_index(8)?,
-        attempt: row.try_get_by_index(9)?,
-        failures: row.try_get_by_index(10)?,
-        first_claimed_at: row.try_get_by_index(11)?,
-        error_class: row.try_get_by_index(12)?,
-        trace: row.try_get_by_index(13)?,
-        input: row.try_get_by_index(14)?,
-        now: instant(row.try_get_by_index(15)?),
-        real: row.try_get_by_index(16)?,
-        due: instant(row.try_get_by_index(17)?),
-        priority: narrow(row.try_get_by_index::<i32>(18)?.into())?,
-        deaths: row.try_get_by_index(19)?,
-    })
 }
 
 /// SQL for the lease clock in microseconds: the database's own time, which no sandbox moves.

@@ -82,16 +82,16 @@ k as materialized (
   select k.value ->> 0 as workflow, k.value ->> 1 as shape from json_each($2) k
   where not exists (select 1 from workflow_brake b where b.kind = 1 and b.name = k.value ->> 0 and b.paused_at is not null))";
 
-/// Leases what was taken, and returns all that its execution needs.
+/// Leases what was taken, and returns all that its execution needs, as `ClaimedRow` has it.
 const LEASE: &str = r"
 update workflow_work
 set attempt = attempt + 1, holder = $3, not_before = $4,
   first_claimed_at = coalesce(first_claimed_at, cast(unixepoch('subsec') * 1000 as integer) * 1000)
 where (run, seq, n) in (select run, seq, n from taken)
-returning run, seq, n, kind, workflow, queue, payload, request, outcome, attempt, failures, first_claimed_at, error_class, trace,
-  (select input from workflow_run r where r.id = workflow_work.run),
+returning json_array(json_array(hex(run), seq, n), kind, workflow, queue, priority, payload, request, outcome, attempt, failures, deaths,
+  first_claimed_at, error_class, trace, (select input from workflow_run r where r.id = workflow_work.run),
   cast(unixepoch('subsec') * 1000 as integer) * 1000 + (select offset_us from business_clock),
-  cast(unixepoch('subsec') * 1000 as integer) * 1000, due, priority, deaths";
+  cast(unixepoch('subsec') * 1000 as integer) * 1000, due)";
 
 /// Takes due work, queue by queue and priority by priority, oldest first.
 ///
