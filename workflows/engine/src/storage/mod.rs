@@ -5,18 +5,20 @@
 pub(crate) mod brakes;
 mod claimed;
 pub(crate) mod lease;
+pub(crate) mod loaded;
 pub(crate) mod names;
 mod postgres;
 pub mod schema;
 mod sets;
 pub(crate) mod single;
 mod sqlite;
-pub(crate) use claimed::ClaimedRow;
 
-use crate::turn::{DueTimer, JournalRow, NewWork, RunRow};
-use crate::{Posted, RunId, Scope, Timestamp, WorkId};
+pub(crate) use claimed::ClaimedRow;
+pub(crate) use loaded::{FenceRow, Loaded};
+
+use crate::turn::{JournalRow, NewWork, RunRow};
+use crate::{Posted, RunId, Timestamp, WorkId};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Statement, Value};
-use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
 /// What a commit has to know before it decides.
@@ -25,28 +27,6 @@ pub(crate) struct Ask {
     pub(crate) runs: Vec<RunId>,
     pub(crate) fences: Vec<WorkId>,
     pub(crate) keys: Vec<(RunId, String)>,
-}
-
-/// A piece of work that an input completes, as it stands now.
-#[derive(Clone, Debug)]
-pub(crate) struct FenceRow {
-    pub(crate) attempt: i32,
-    pub(crate) last_error: Option<String>,
-}
-
-/// The answer to an [`Ask`]: rows locked in id order, clocks read after the locks.
-#[derive(Debug)]
-pub(crate) struct Loaded {
-    /// The business clock.
-    pub(crate) now: Timestamp,
-    /// The lease clock: the database's own time.
-    pub(crate) real: i64,
-    /// The number of the last change of a brake.
-    pub(crate) brakes: i32,
-    pub(crate) runs: HashMap<RunId, RunRow>,
-    pub(crate) timers: HashMap<RunId, Vec<DueTimer>>,
-    pub(crate) fences: HashMap<WorkId, FenceRow>,
-    pub(crate) seen: HashSet<(RunId, String)>,
 }
 
 /// Work to insert, and whether this process takes it in the same commit.
@@ -133,79 +113,14 @@ pub(crate) fn statement(backend: DbBackend, sql: &str, values: Vec<Value>) -> St
 
 /// Loads and locks what the inputs are about. On SQLite the transaction itself is the lock.
 pub(crate) async fn load(tx: &impl ConnectionTrait, ask: &Ask) -> Result<Loaded, DbErr> {
-    let rows = match tx.get_database_backend() {
-        DbBackend::Sqlite => tx.query_all_raw(sqlite::load(ask)).await?,
-        _ => tx.query_all_raw(postgres::load(ask)).await?,
-    };
-    let mut loaded = Loaded {
-        now: Timestamp::MIN_UTC,
-        real: 0,
-        brakes: 0,
-        runs: HashMap::with_capacity(ask.runs.len()),
-        timers: HashMap::new(),
-        fences: HashMap::with_capacity(ask.fences.len()),
-        seen: HashSet::new(),
-    };
-    for row in rows {
-        loaded.take(&row)?;
-    }
-    Ok(loaded)
-}
-
-impl Loaded {
-    /// Reads one row of the tagged union that both backends answer with.
-    fn take(&mut self, row: &QueryResult) -> Result<(), DbErr> {
-        match row.try_get_by_index::<i32>(0)? {
-            0 => {
-                self.now = instant(row.try_get_by_index(9)?);
-                self.real = row.try_get_by_index(10)?;
-                self.brakes = row.try_get_by_index(2)?;
-            }
-            1 => {
-                let run = run_row(row)?;
-                self.runs.insert(run.id, run);
-            }
-            2 => {
-                let fence =
-                    FenceRow { attempt: narrow(row.try_get_by_index(9)?)?, last_error: row.try_get_by_index(4)? };
-                self.fences.insert(work_id(row, 1)?, fence);
-            }
-            3 => {
-                let work = work_id(row, 1)?;
-                let scope = if row.try_get_by_index::<i64>(10)? == 0 { Scope::State } else { Scope::Run };
-                let due = instant(row.try_get_by_index(9)?);
-                let timer = DueTimer { work, payload: row.try_get_by_index(4)?, due, scope };
-                self.timers.entry(work.run).or_default().push(timer);
-            }
-            _ => {
-                let run = RunId::from_uuid(row.try_get_by_index(1)?);
-                self.seen.insert((run, row.try_get_by_index(4)?));
-            }
-        }
-        Ok(())
+    match tx.get_database_backend() {
+        DbBackend::Sqlite => Loaded::of_one_text(tx.query_one_raw(sqlite::load(ask)).await?),
+        _ => Loaded::of_rows(&tx.query_all_raw(postgres::load(ask)).await?),
     }
 }
 
 fn narrow<N: TryFrom<i64>>(wide: i64) -> Result<N, DbErr> {
     N::try_from(wide).map_err(|_| DbErr::Type(format!("{wide} does not fit its column")))
-}
-
-pub(crate) fn run_row(row: &QueryResult) -> Result<RunRow, DbErr> {
-    let parent: Option<Uuid> = row.try_get_by_index(12)?;
-    Ok(RunRow {
-        id: RunId::from_uuid(row.try_get_by_index(1)?),
-        seq: row.try_get_by_index(2)?,
-        finished: row.try_get_by_index::<i32>(3)? == 1,
-        workflow: row.try_get_by_index(4)?,
-        key: row.try_get_by_index(5)?,
-        input: row.try_get_by_index(6)?,
-        state: row.try_get_by_index(7)?,
-        state_name: row.try_get_by_index(8)?,
-        shape: narrow(row.try_get_by_index(9)?)?,
-        unexpected: narrow(row.try_get_by_index(10)?)?,
-        head: row.try_get_by_index(11)?,
-        parent: parent.map(RunId::from_uuid),
-    })
 }
 
 /// Reads `(run, seq, n)` from three columns beginning at `at`.

@@ -14,18 +14,22 @@ use crate::{Posted, RunId, WorkId};
 use sea_orm::{DbBackend, Statement, Value};
 use uuid::fmt::Simple;
 
+/// One text for all of it, as `Loaded` reads it: a row is dearer than what stands in it.
 const LOAD: &str = r"
 with c as (select o.offset_us, o.brakes, cast(unixepoch('subsec') * 1000 as integer) * 1000 as real from business_clock o)
-select 1 as tag, r.id, r.seq, r.status, r.workflow, r.key, r.input, r.state, r.state_name, r.shape, r.unexpected, r.head, r.parent
-  from json_each($1) k join workflow_run r on r.id = unhex(k.value)
-union all select 0, null, c.brakes, null, null, null, null, null, null, c.real + c.offset_us, c.real, null, null from c
-union all select 2, w.run, w.seq, w.n, w.last_error, null, null, null, null, w.attempt, w.failures, null, null
-  from jsonb_each($2) k join workflow_work w on w.run = unhex(k.value ->> 0) and w.seq = k.value ->> 1 and w.n = k.value ->> 2
-union all select 3, w.run, w.seq, w.n, w.payload, null, null, null, null, w.due, w.scope, null, null
-  from json_each($1) k cross join workflow_work w on w.run = unhex(k.value) cross join c
-  where w.kind = 1 and w.not_before < 9223372036854775807 and w.due <= c.real + c.offset_us
-union all select 4, j.run, null, null, j.key, null, null, null, null, null, null, null, null
-  from jsonb_each($3) k join workflow_journal j on j.run = unhex(k.value ->> 0) and j.key = k.value ->> 1";
+select json_array(
+  c.brakes, c.real + c.offset_us, c.real,
+  (select json_group_array(json_array(hex(r.id), r.workflow, r.key, iif(r.parent is null, null, hex(r.parent)), r.input, r.state,
+     r.state_name, r.shape, r.seq, r.status, r.unexpected, hex(r.head)))
+   from json_each($1) k join workflow_run r on r.id = unhex(k.value)),
+  (select json_group_array(json_array(json_array(hex(w.run), w.seq, w.n), json_array(w.attempt, w.last_error)))
+   from jsonb_each($2) k join workflow_work w on w.run = unhex(k.value ->> 0) and w.seq = k.value ->> 1 and w.n = k.value ->> 2),
+  (select json_group_array(json_array(json_array(hex(w.run), w.seq, w.n), w.payload, w.due, w.scope))
+   from json_each($1) k cross join workflow_work w on w.run = unhex(k.value)
+   where w.kind = 1 and w.not_before < 9223372036854775807 and w.due <= c.real + c.offset_us),
+  (select json_group_array(json_array(hex(j.run), j.key))
+   from jsonb_each($3) k join workflow_journal j on j.run = unhex(k.value ->> 0) and j.key = k.value ->> 1))
+from c";
 
 const BORN: &str = r"
 insert into workflow_run

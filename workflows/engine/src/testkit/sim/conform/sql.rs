@@ -223,7 +223,7 @@ impl<'a> Sql<'a> {
         let sql = "select 1, id, seq, cast(status as integer), workflow, key, input, state, state_name, cast(shape as bigint),
           cast(unexpected as bigint), head, parent from workflow_run";
         for row in single::query(&self.engine.core.db.read, sql, vec![]).await? {
-            rows.push(format!("{:?}", storage::run_row(&row)?));
+            rows.push(format!("{:?}", storage::loaded::run_row(&row)?));
         }
         rows.extend(self.turns("workflow_journal").await?);
         rows.extend(self.archived().await?);
