@@ -3,6 +3,9 @@
 use super::Metrics;
 use crate::wire::Wire;
 use engine::{Brake, Circuit, Depth, Engine, ScheduleView, Target, Timestamp, Vitals};
+use prometheus::core::{Atomic, Collector, GenericGaugeVec};
+use prometheus::proto::MetricFamily;
+use std::collections::HashMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Mutex;
 
@@ -32,34 +35,36 @@ impl Metrics {
     /// What only the database knows.
     async fn ask(&self, engine: &Engine) -> Option<()> {
         self.set_depths(&engine.depths().await.ok()?);
-        self.set_brakes(&engine.brakes().await.ok()?);
-        self.set_schedules(&engine.schedules().await.ok()?);
+        let (brakes, schedules) = (engine.brakes().await.ok()?, engine.schedules().await.ok()?);
+        self.set_paused(&brakes, &schedules);
+        self.set_circuits(&brakes);
+        self.set_ticks(&schedules);
         self.set_vitals(&engine.vitals().await.ok()?);
         Some(())
     }
 
-    fn set_brakes(&self, brakes: &[Brake]) {
-        let series = &self.series;
-        series.paused.reset();
+    fn set_paused(&self, brakes: &[Brake], schedules: &[ScheduleView]) {
+        let braked = brakes.iter().map(|brake| (named(&brake.target), brake.paused.is_some()));
+        let waiting = schedules.iter().map(|it| (("schedule", it.name), it.paused.is_some()));
+        let series = braked
+            .chain(waiting)
+            .map(|((kind, name), paused)| (labels([("kind", kind), ("name", name)]), paused.into()));
+        replace(&self.series.paused, &series.collect::<Vec<_>>());
+    }
+
+    fn set_circuits(&self, brakes: &[Brake]) {
         for brake in brakes {
-            let (kind, name) = match &brake.target {
-                Target::Queue(name) => ("queue", name),
-                Target::Workflow(name) => ("workflow", name),
-                Target::Party(name) => ("party", name),
+            let Target::Party(name) = &brake.target else { continue };
+            let circuit = match brake.circuit {
+                Circuit::Closed => 0,
+                Circuit::HalfOpen => 1,
+                Circuit::Open { .. } => 2,
             };
-            series.paused.with_label_values(&[kind, name]).set(brake.paused.is_some().into());
-            if kind == "party" {
-                let circuit = match brake.circuit {
-                    Circuit::Closed => 0,
-                    Circuit::HalfOpen => 1,
-                    Circuit::Open { .. } => 2,
-                };
-                series.circuit.with_label_values(&[name]).set(circuit);
-            }
+            self.series.circuit.with_label_values(&[name]).set(circuit);
         }
     }
 
-    fn set_schedules(&self, schedules: &[ScheduleView]) {
+    fn set_ticks(&self, schedules: &[ScheduleView]) {
         let series = &self.series;
         let seconds = |at: &Timestamp| at.timestamp_micros() as f64 / 1e6;
         for schedule in schedules {
@@ -69,16 +74,13 @@ impl Metrics {
             if let Some(next) = &schedule.next {
                 series.next_tick.with_label_values(&[schedule.name]).set(seconds(next));
             }
-            series.paused.with_label_values(&["schedule", schedule.name]).set(schedule.paused.is_some().into());
         }
     }
 
     fn set_vitals(&self, vitals: &Vitals) {
         let series = &self.series;
-        series.processes.reset();
-        for (role, count) in &vitals.processes {
-            series.processes.with_label_values(&[role]).set(*count);
-        }
+        let alive = vitals.processes.iter().map(|(role, count)| (labels([("role", role)]), *count));
+        replace(&series.processes, &alive.collect::<Vec<_>>());
         series.unsealed.set(vitals.unsealed);
         series.idle_in_transaction.set(vitals.idle_in_transaction);
         series.clock_skew.set(here() - vitals.real.timestamp_micros() as f64 / 1e6);
@@ -101,19 +103,45 @@ impl Metrics {
         series.redis_up.set(i64::from(wire.is_some_and(Wire::is_up)));
     }
 
+    /// A queue with no work has no row: its last count must not stay.
     fn set_depths(&self, depths: &[Depth]) {
-        let series = &self.series;
-        // A queue with no work has no row: its last count must not stay.
-        series.depth.reset();
-        series.oldest.reset();
-        for Depth { queue, ready, scheduled, leased, parked, oldest_us } in depths {
-            let set = |standing: &str, count| series.depth.with_label_values(&[queue.as_str(), standing]).set(count);
-            set("ready", *ready);
-            set("scheduled", *scheduled);
-            set("leased", *leased);
-            set("parked", *parked);
-            let age = Duration::from_micros(u64::try_from(*oldest_us).unwrap_or_default());
-            series.oldest.with_label_values(&[queue]).set(age.as_secs_f64());
+        let age = |it: &Depth| Duration::from_micros(u64::try_from(it.oldest_us).unwrap_or_default()).as_secs_f64();
+        let oldest = depths.iter().map(|it| (labels([("queue", &it.queue)]), age(it)));
+        replace(&self.series.oldest, &oldest.collect::<Vec<_>>());
+        let standings = |it: &Depth| {
+            [("ready", it.ready), ("scheduled", it.scheduled), ("leased", it.leased), ("parked", it.parked)]
+        };
+        let depth = depths.iter().flat_map(|it| {
+            standings(it).map(|(standing, count)| (labels([("queue", &it.queue), ("standing", standing)]), count))
+        });
+        replace(&self.series.depth, &depth.collect::<Vec<_>>());
+    }
+}
+
+/// What a brake is on, in a metric's words.
+fn named(target: &Target) -> (&'static str, &str) {
+    match target {
+        Target::Queue(name) => ("queue", name),
+        Target::Workflow(name) => ("workflow", name),
+        Target::Party(name) => ("party", name),
+    }
+}
+
+type Labels<'a> = HashMap<&'a str, &'a str>;
+
+fn labels<'a, const N: usize>(pairs: [(&'a str, &'a str); N]) -> Labels<'a> {
+    pairs.into()
+}
+
+/// Makes these the series of a family. What is no more goes last: a scrape that comes in between misses nothing that is.
+fn replace<P: Atomic>(family: &GenericGaugeVec<P>, series: &[(Labels<'_>, P::T)]) {
+    for (labels, value) in series {
+        family.with(labels).set(*value);
+    }
+    for there in family.collect().iter().flat_map(MetricFamily::get_metric) {
+        let labels: Labels<'_> = there.get_label().iter().map(|pair| (pair.name(), pair.value())).collect();
+        if !series.iter().any(|(kept, _)| *kept == labels) {
+            let _ = family.remove(&labels);
         }
     }
 }
@@ -122,4 +150,44 @@ impl Metrics {
 #[expect(clippy::disallowed_methods, reason = "what is measured here is how wrong this very clock is")]
 fn here() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use prometheus::{IntGaugeVec, Opts};
+    use std::thread;
+
+    fn exposed(family: &IntGaugeVec) -> Vec<(String, f64)> {
+        let series = family.collect();
+        let each = series.iter().flat_map(MetricFamily::get_metric);
+        let mut seen: Vec<_> =
+            each.map(|it| (it.get_label()[0].value().to_owned(), it.get_gauge().get_value())).collect();
+        seen.sort_by(|one, other| one.0.cmp(&other.0));
+        seen
+    }
+
+    fn roles<'a>(counts: &[(&'a str, i64)]) -> Vec<(Labels<'a>, i64)> {
+        counts.iter().map(|(role, count)| (labels([("role", *role)]), *count)).collect()
+    }
+
+    #[test]
+    fn what_is_no_more_is_taken_away() {
+        let family = IntGaugeVec::new(Opts::new("processes", "By role."), &["role"]).unwrap();
+        replace(&family, &roles(&[("api", 2), ("worker", 1)]));
+        replace(&family, &roles(&[("worker", 3), ("up", 1)]));
+        assert_eq!(exposed(&family), [("up".to_owned(), 1.0), ("worker".to_owned(), 3.0)]);
+    }
+
+    #[test]
+    fn a_scrape_in_between_misses_nothing() {
+        let family = IntGaugeVec::new(Opts::new("processes", "By role."), &["role"]).unwrap();
+        replace(&family, &roles(&[("up", 1)]));
+        let ours = family.clone();
+        let writer = thread::spawn(move || (0..20_000).for_each(|_| replace(&ours, &roles(&[("up", 1)]))));
+        while !writer.is_finished() {
+            assert_eq!(exposed(&family), [("up".to_owned(), 1.0)]);
+        }
+        writer.join().unwrap();
+    }
 }
