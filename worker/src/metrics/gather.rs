@@ -32,14 +32,16 @@ impl Metrics {
         *last = Some(Instant::now());
     }
 
-    /// What only the database knows.
+    /// What only the database knows: asked for whole before any of it is shown, so that a scrape does not meet half of an answer.
     async fn ask(&self, engine: &Engine) -> Option<()> {
-        self.set_depths(&engine.depths().await.ok()?);
+        let depths = engine.depths().await.ok()?;
         let (brakes, schedules) = (engine.brakes().await.ok()?, engine.schedules().await.ok()?);
+        let vitals = engine.vitals().await.ok()?;
+        self.set_vitals(&vitals);
         self.set_paused(&brakes, &schedules);
         self.set_circuits(&brakes);
         self.set_ticks(&schedules);
-        self.set_vitals(&engine.vitals().await.ok()?);
+        self.set_depths(&depths);
         Some(())
     }
 
