@@ -20,6 +20,7 @@ mod m0009_brakes;
 mod m0010_life;
 mod m0011_deaths;
 mod m0012_leases;
+mod m0013_due;
 
 use frozen::Frozen;
 use sea_orm::{
@@ -35,7 +36,7 @@ const LOCK: &str = "
 ";
 
 /// Every change, oldest first.
-fn all() -> [Frozen; 12] {
+fn all() -> [Frozen; 13] {
     [
         m0001_engine::CHANGE,
         m0002_accounts::CHANGE,
@@ -49,6 +50,7 @@ fn all() -> [Frozen; 12] {
         m0010_life::CHANGE,
         m0011_deaths::CHANGE,
         m0012_leases::CHANGE,
+        m0013_due::CHANGE,
     ]
 }
 

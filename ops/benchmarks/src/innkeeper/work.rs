@@ -85,8 +85,7 @@ impl Workflow for Job {
 
 /// The row that a caller's own transaction inserts otherwise, for each job that has one.
 const PLACE: [&str; 2] = [
-    "insert into bench_order (id, run, note)
-     select id, run, 'two nights by the sea' from unnest($1::int8[], $2::uuid[]) o(id, run)",
+    "insert into bench_order (id, run, note) select unnest($1), unnest($2), 'two nights by the sea'",
     "insert into bench_order (id, run, note)
      select value ->> 0, unhex(value ->> 1), 'two nights by the sea' from json_each($1)",
 ];
@@ -171,7 +170,7 @@ impl Workflow for Trip {
 
 /// How far a trip is, as people read it.
 const PROJECT: [&str; 2] = [
-    "insert into bench_trip (run, leg, seq) select * from unnest($1::uuid[], $2::text[], $3::int4[])
+    "insert into bench_trip (run, leg, seq) select unnest($1), unnest($2), unnest($3)
      on conflict (run) do update set leg = excluded.leg, seq = excluded.seq",
     "insert into bench_trip (run, leg, seq)
      select unhex(value ->> 0), value ->> 1, value ->> 2 from json_each($1) where true

@@ -151,6 +151,18 @@ pub(crate) async fn claim(db: &impl ConnectionTrait, claim: &Claim) -> Result<Ve
     rows.iter().map(ClaimedRow::read).collect()
 }
 
+/// A claim as any process makes it.
+#[cfg(any(test, feature = "testkit"))]
+pub(crate) fn sample_claim(backend: DbBackend) -> Statement {
+    let takes = ["engine", "default"].map(|queue| Take { queue, party: "", room: 64, probe: false }).into();
+    let workflows = vec!["stay".to_owned()];
+    let claim = Claim { takes, order: Order::of(0), holder: Uuid::nil(), workflows, shapes: vec![1] };
+    match backend {
+        DbBackend::Sqlite => sqlite::claim(&claim),
+        _ => postgres::claim(&claim),
+    }
+}
+
 /// Makes this transaction the only one that claims work of lanes in a queue, until its end.
 pub(crate) async fn lock_lanes(tx: &impl ConnectionTrait, queue: &str) -> Result<(), DbErr> {
     if tx.get_database_backend() != DbBackend::Sqlite {

@@ -244,3 +244,11 @@ pub const SQLITE_V4: &str = "alter table workflow_work add column deaths integer
 /// An index of leases alone, on both databases: what every process looks through once a second, however much else there is.
 pub const LEASES_V5: &str =
     "create index workflow_work_leased on workflow_work (holder) where not_before = 9223372036854775806";
+
+/// What is due alone in its index, on both databases: work that is leased as soon as it is queued is never in it, and a claim takes its
+/// work out instead of moving it to the end. A claim says so in its statement, or the planner cannot tell that the index is enough.
+pub const DUE_V6: &str = "
+drop index workflow_work_due;
+create index workflow_work_due on workflow_work (queue, priority, not_before)
+  where lane is null and not_before < 9223372036854775806;
+";

@@ -108,7 +108,7 @@ fn taking(claim: &Claim) -> String {
             "select * from (select w.run, w.seq, w.n from workflow_work w
               cross join k on k.workflow = w.workflow cross join workflow_run r on r.id = w.run and r.shape <= k.shape
               where w.queue = (select q.queue from q where q.nth = {queue}) and w.priority = $5 ->> {nth} and w.lane is null
-                and w.not_before <= (select c.real + c.offset_us from c)
+                and w.not_before < {LEASED} and w.not_before <= (select c.real + c.offset_us from c)
               order by w.not_before limit {room})"
         )
     };
@@ -288,7 +288,7 @@ fn claiming(sql: &str, claim: &Claim, [first, second]: [Value; 2]) -> Statement 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::schema::{LEASES_V5, SQLITE_V1, SQLITE_V2, SQLITE_V3, SQLITE_V4};
+    use crate::storage::schema::{DUE_V6, LEASES_V5, SQLITE_V1, SQLITE_V2, SQLITE_V3, SQLITE_V4};
     use crate::storage::{Order, Take};
     use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
     use uuid::Uuid;
@@ -297,7 +297,7 @@ mod tests {
         let mut one = ConnectOptions::new("sqlite::memory:");
         one.max_connections(1);
         let db = Database::connect(one).await?;
-        for schema in [SQLITE_V1, SQLITE_V2, SQLITE_V3, SQLITE_V4, LEASES_V5] {
+        for schema in [SQLITE_V1, SQLITE_V2, SQLITE_V3, SQLITE_V4, LEASES_V5, DUE_V6] {
             db.execute_unprepared(schema).await?;
         }
         Ok(db)

@@ -55,3 +55,9 @@ pub use table::table;
 pub fn looks_at_leases(backend: sea_orm::DbBackend) -> [String; 2] {
     [crate::lease_keeping::rescuing(backend), crate::lease_keeping::held_by()]
 }
+
+/// A claim of due work from two queues. For a test of how the database finds it.
+#[must_use]
+pub fn a_claim(backend: sea_orm::DbBackend) -> sea_orm::Statement {
+    crate::storage::sample_claim(backend)
+}
