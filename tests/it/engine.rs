@@ -20,6 +20,7 @@ mod relay;
 mod retries;
 mod schedules;
 mod silent_wires;
+mod starts;
 pub(crate) mod storm;
 mod switchboard;
 mod toy;

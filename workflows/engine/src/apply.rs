@@ -1,13 +1,16 @@
 //! The one commit: load and lock, decide, write, project. One run or two hundred, the same way; the caller owns the transaction.
+//!
+//! Only a start that comes alone is written without a load: there is nothing of it to be loaded or locked.
 
 use crate::archive;
+use crate::brake::Known;
 use crate::databases::{Trouble, trouble};
 use crate::decide::{Decided, Desk};
 use crate::engine::Core;
 use crate::event::{Input, Verdict};
 use crate::hands::Lease;
 use crate::process::Unprojected;
-use crate::storage::{self, Ask};
+use crate::storage::{self, Ask, Foreseen};
 use crate::turn::Spoiled;
 use crate::tx::TurnError;
 use crate::{Conflict, News, ProjectError, RunId, Tx};
@@ -65,6 +68,13 @@ pub(crate) struct Applied {
 
 /// Takes the inputs in, in order, within the caller's transaction; `again` as [`Desk::decide`] has it.
 pub(crate) async fn apply(core: &Core, tx: &Tx, inputs: &[Input], again: bool) -> Result<Applied, Failure> {
+    if let [input] = inputs
+        && input.begins()
+        && !again
+        && let Some(decided) = foreseen(core, tx, input).await?
+    {
+        return finish(core, tx, decided).await;
+    }
     let ask = Ask::about(inputs, again);
     let mut loaded = storage::load(&**tx, &ask).await?;
     let archived = archive::called_for(&loaded, inputs);
@@ -72,16 +82,37 @@ pub(crate) async fn apply(core: &Core, tx: &Tx, inputs: &[Input], again: bool) -
         archive::restore(&**tx, &archived).await?;
         loaded = storage::load(&**tx, &ask).await?;
     }
-    core.clock.note(loaded.now.timestamp_micros() - loaded.real);
+    core.clock.note(loaded.now.timestamp_micros(), loaded.real);
     let brakes = core.brakes.current(loaded.brakes);
-    let desk = Desk { registry: &core.registry, hands: &core.hands, brakes: brakes.as_deref() };
-    let Decided { verdicts, batch, changed, takes, leases, ring, news } = desk.decide(loaded, inputs, again)?;
+    let decided = desk(core, brakes.as_deref()).decide(loaded, inputs, again)?;
+    if !decided.batch.is_empty() {
+        storage::write(&**tx, &decided.batch).await?;
+    }
+    finish(core, tx, decided).await
+}
+
+/// Begins a run without asking first, which is a round trip less: all that has to be known is what time it is, and that nobody has
+/// touched a brake. The write itself looks whether that is so, and whether the run is there already; if anything is not as it was
+/// foreseen, nothing is written, and the database is asked after all.
+async fn foreseen(core: &Core, tx: &Tx, input: &Input) -> Result<Option<Decided>, Failure> {
+    let Some((real, offset_us)) = core.clock.foresee() else { return Ok(None) };
+    let brakes = core.brakes.known();
+    let foreseen = Foreseen { real, offset_us, brakes: brakes.version() };
+    let decided = desk(core, Some(&brakes)).decide(foreseen.loaded(), std::slice::from_ref(input), false)?;
+    let written = !decided.batch.is_empty() && storage::write_foreseen(&**tx, &decided.batch, foreseen).await?;
+    Ok(written.then_some(decided))
+}
+
+const fn desk<'a>(core: &'a Core, brakes: Option<&'a Known>) -> Desk<'a> {
+    Desk { registry: &core.registry, hands: &core.hands, brakes }
+}
+
+/// What follows from a write: postings, and the rows for people.
+async fn finish(core: &Core, tx: &Tx, decided: Decided) -> Result<Applied, Failure> {
+    let Decided { verdicts, batch, changed, takes, leases, ring, news } = decided;
     if batch.queued.iter().any(|queued| queued.work.lane.is_some()) {
         // The next claim has to look for lanes.
         core.brakes.outdated();
-    }
-    if !batch.is_empty() {
-        storage::write(&**tx, &batch).await?;
     }
     if !batch.facts.is_empty() {
         core.registry.poster.post(tx, &batch.facts).await?;

@@ -5,6 +5,8 @@ use crate::storage::schema::LEASED;
 use crate::storage::{instant, statement};
 use crate::{Target, Timestamp};
 use sea_orm::{ConnectionTrait, DbErr, Value};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Who carries out the work that falls due while the clock is moved.
@@ -155,19 +157,43 @@ impl Engine {
 ///
 /// It is as fresh as the latest commit or read of this process; anything that decides about money or nights reads the database.
 #[derive(Clone, Debug, Default)]
-pub struct Mirror(std::sync::Arc<std::sync::atomic::AtomicI64>);
+pub struct Mirror(Arc<Face>);
+
+#[derive(Debug, Default)]
+struct Face {
+    offset_us: AtomicI64,
+    /// How far this machine's clock was ahead of the database's when that was last heard of.
+    ahead_us: AtomicI64,
+    seen: AtomicBool,
+}
 
 impl Mirror {
-    /// Remembers the offset of the business clock.
-    pub(crate) fn note(&self, offset_us: i64) {
-        self.0.store(offset_us, std::sync::atomic::Ordering::Relaxed);
+    /// Remembers the two clocks of the database as it has just told them.
+    pub(crate) fn note(&self, now_us: i64, real_us: i64) {
+        self.0.offset_us.store(now_us - real_us, Ordering::Relaxed);
+        self.0.ahead_us.store(here() - real_us, Ordering::Relaxed);
+        self.0.seen.store(true, Ordering::Release);
     }
 
     /// This machine's clock with the business clock's offset.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is the one place where a process shows the clock it mirrors")]
     pub fn now(&self) -> Timestamp {
-        let real = chrono::Utc::now().timestamp_micros();
-        instant(real + self.0.load(std::sync::atomic::Ordering::Relaxed))
+        instant(here() + self.0.offset_us.load(Ordering::Relaxed))
     }
+
+    /// What the database will say of the lease clock and of the offset, if it is asked now. It has said it before anybody heard of it, so
+    /// this is rather behind its clock than ahead of it.
+    pub(crate) fn foresee(&self) -> Option<(i64, i64)> {
+        let told = |it: &AtomicI64| it.load(Ordering::Relaxed);
+        self.0.seen.load(Ordering::Acquire).then(|| (here() - told(&self.0.ahead_us), told(&self.0.offset_us)))
+    }
+}
+
+/// This machine's clock.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place where a process looks at the clock that it mirrors with"
+)]
+fn here() -> i64 {
+    chrono::Utc::now().timestamp_micros()
 }

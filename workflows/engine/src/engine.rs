@@ -155,7 +155,7 @@ impl Engine {
     /// When the database fails.
     pub async fn now(&self) -> Result<Timestamp, DbErr> {
         let (now, real) = crate::tx::clocks(&self.core.db.read).await?;
-        self.core.clock.note(now.timestamp_micros() - real);
+        self.core.clock.note(now.timestamp_micros(), real);
         Ok(now)
     }
 

@@ -170,6 +170,11 @@ impl Input {
         self
     }
 
+    /// Whether it begins a run at somebody's request: there is nothing of it in the database that it could be about.
+    pub(crate) const fn begins(&self) -> bool {
+        matches!(self.what, What::Start { .. }) && self.fence.is_none()
+    }
+
     /// Whether nobody waits for a refusal: timers, outcomes, tells, spawns, webhooks.
     pub(crate) fn is_fact(&self) -> bool {
         !matches!(self.what, What::Event { manner: Manner::Command, .. })

@@ -55,6 +55,11 @@ impl Known {
         !self.queues.contains(queue) && !self.workflows.contains(workflow) && !party.is_some_and(stands)
     }
 
+    /// The number of the last change of a brake that is known.
+    pub(crate) const fn version(&self) -> i32 {
+        self.version
+    }
+
     /// Whether the database's last change of a brake is known.
     pub(crate) fn is_current(&self, version: i32) -> bool {
         self.version == version

@@ -45,7 +45,7 @@ impl Engine {
     /// When the database fails.
     pub async fn fire_ticks(&self) -> Result<usize, DbErr> {
         let (now, real) = crate::tx::clocks(&self.core.db.read).await?;
-        self.core.clock.note(now.timestamp_micros() - real);
+        self.core.clock.note(now.timestamp_micros(), real);
         let standings = self.standings().await?;
         let mut fired = 0;
         for schedule in &self.core.registry.schedules {

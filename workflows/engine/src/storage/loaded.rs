@@ -32,17 +32,15 @@ pub(crate) struct Loaded {
 }
 
 impl Loaded {
+    /// What is there when nothing is there yet.
+    pub(crate) fn nothing(now: Timestamp, real: i64, brakes: i32) -> Self {
+        let (runs, timers, fences) = (HashMap::new(), HashMap::new(), HashMap::new());
+        Self { now, real, brakes, runs, timers, fences, seen: HashSet::new() }
+    }
+
     /// PostgreSQL answers with a union of rows, whose columns mean what their tag says.
     pub(super) fn of_rows(rows: &[QueryResult]) -> Result<Self, DbErr> {
-        let mut loaded = Self {
-            now: Timestamp::MIN_UTC,
-            real: 0,
-            brakes: 0,
-            runs: HashMap::new(),
-            timers: HashMap::new(),
-            fences: HashMap::new(),
-            seen: HashSet::new(),
-        };
+        let mut loaded = Self::nothing(Timestamp::MIN_UTC, 0, 0);
         rows.iter().try_for_each(|row| loaded.take(row))?;
         Ok(loaded)
     }

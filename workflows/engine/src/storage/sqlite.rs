@@ -8,7 +8,7 @@
 
 use super::postgres::scope;
 use super::sets::Set;
-use super::{Ask, Batch, Claim, LANES_AT_ONCE, Queued, schema::LEASED, statement};
+use super::{Ask, Batch, Claim, Foreseen, LANES_AT_ONCE, Queued, schema::LEASED, statement};
 use crate::turn::{JournalRow, RunRow};
 use crate::{Posted, RunId, WorkId};
 use sea_orm::{DbBackend, Statement, Value};
@@ -202,6 +202,21 @@ pub(super) fn write(batch: &Batch) -> Statement {
     script.add(QUEUED, Set::of(&batch.queued, queued));
     script.add(FACTS, Set::of(&batch.facts, fact));
     script.add(JOURNAL, Set::of(&batch.journal, journal));
+    statement(DbBackend::Sqlite, &script.sql.join(";"), script.values)
+}
+
+/// The same of a single start, if everything is as it was foreseen: each statement asks whether the one before it did anything.
+pub(super) fn write_foreseen(batch: &Batch, foreseen: Foreseen) -> Statement {
+    let mut values = vec![batch.now.into(), LEASED.into(), batch.holder.into(), batch.real.into()];
+    values.extend(foreseen.values());
+    let seen = Foreseen::is_true(DbBackend::Sqlite, ["$5", "$6", "$7"]);
+    let born = BORN.replace("insert into", "insert or ignore into");
+    let mut script = Script { sql: vec![], values };
+    script.add(&format!("{born} where exists ({seen})"), Set::of(&batch.born, run));
+    let follows = |sql: &str| format!("{sql} where changes() > 0");
+    script.add(&follows(QUEUED), Set::of(&batch.queued, queued));
+    script.add(&follows(FACTS), Set::of(&batch.facts, fact));
+    script.add(&follows(JOURNAL), Set::of(&batch.journal, journal));
     statement(DbBackend::Sqlite, &script.sql.join(";"), script.values)
 }
 

@@ -1,7 +1,7 @@
 //! Claiming on PostgreSQL: one statement for all plain queues, one for the lanes of a queue.
 
 use super::super::{Claim, LANES_AT_ONCE, schema::LEASED, statement};
-use super::list;
+use super::array;
 use crate::faults::planted;
 use sea_orm::{DbBackend, Statement, Value};
 use std::sync::LazyLock;
@@ -123,10 +123,10 @@ pub(in super::super) fn claim_lanes(claim: &Claim, after: &str) -> Statement {
 fn asked(claim: &Claim) -> Vec<Value> {
     let takes = || claim.takes.iter();
     vec![
-        list(takes().map(|t| t.queue.to_owned())),
-        list(takes().map(|t| t.party.to_owned())),
-        list(takes().map(|t| t.room)),
-        list(takes().map(|t| t.probe)),
+        array(takes().map(|t| t.queue.to_owned())),
+        array(takes().map(|t| t.party.to_owned())),
+        array(takes().map(|t| t.room)),
+        array(takes().map(|t| t.probe)),
         claim.workflows.clone().into(),
         claim.shapes.clone().into(),
         claim.holder.into(),

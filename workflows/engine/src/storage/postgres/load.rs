@@ -1,8 +1,7 @@
 //! The one statement that a commit reads with.
 
 use super::super::{Ask, statement};
-use super::{Sets, list, uuids, works};
-use crate::RunId;
+use super::{Sets, each, ids, uuids, works};
 use sea_orm::{DbBackend, Statement};
 
 /// Locks runs in id order, then reads the clocks, then locks due timers.
@@ -56,8 +55,8 @@ f as materialized (
 
 /// Events that were taken in before.
 fn keys(ask: &Ask, sets: &mut Sets) -> String {
-    let (runs, names): (Vec<RunId>, Vec<String>) = ask.keys.iter().cloned().unzip();
-    let asked = sets.of(vec![("run", uuids(runs.into_iter())), ("key", list(names.into_iter()))]);
+    let keys = || ask.keys.iter();
+    let asked = sets.of(vec![("run", ids(keys().map(|k| k.0))), ("key", each(keys().map(|k| k.1.clone())))]);
     format!(
         "
 union all select 4, j.run, null, null, j.key, null, null, null, null, null, null, null, null

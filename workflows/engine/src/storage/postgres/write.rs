@@ -1,7 +1,7 @@
 //! The one statement that a commit writes with.
 
-use super::super::{Batch, Queued, schema::LEASED, statement};
-use super::{Column, Sets, list, scope, text, uuids, works};
+use super::super::{Batch, Foreseen, Queued, schema::LEASED, statement};
+use super::{Column, Sets, each, ids, scope, text, uuids, works};
 use crate::turn::{JournalRow, RunRow};
 use crate::{Posted, RunId, WorkId};
 use sea_orm::{DbBackend, Statement};
@@ -13,24 +13,48 @@ use uuid::Uuid;
 /// A part without rows is left out: it would still have its plan set up and its indexes opened, and for a single start eight idle parts
 /// cost more than the three inserts.
 pub(in super::super) fn write(batch: &Batch) -> Statement {
-    let mut sets = Sets::default();
-    for value in [batch.now.into(), LEASED.into(), batch.holder.into(), batch.real.into()] {
-        sets.value(value);
-    }
+    let mut sets = shared(batch);
     let parts: [Option<String>; 8] = [
-        some(&batch.born).map(|runs| born(runs, &mut sets)),
+        some(&batch.born).map(|runs| born(runs, &mut sets)).map(|insert| part("born", &insert)),
         some(&batch.moved).map(|runs| moved(runs, &mut sets)),
         some(&batch.done).map(|works| done(works, &mut sets)),
         some(&batch.left).map(|runs| disarmed(runs, &batch.ended, &mut sets)),
         some(&batch.replaced).map(|names| replaced(names, &mut sets)),
         some(&batch.withdrawn).map(|payloads| withdrawn(payloads, &mut sets)),
-        some(&batch.queued).map(|works| queued(works, &mut sets)),
-        some(&batch.facts).map(|facts| posted(facts, &mut sets)),
+        some(&batch.queued).map(|works| queued(works, &mut sets)).map(|insert| part("queued", &insert)),
+        some(&batch.facts).map(|facts| posted(facts, &mut sets)).map(|insert| part("posted", &insert)),
     ];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
     let last = some(&batch.journal).map_or_else(|| "select".to_owned(), |rows| journal(rows, &mut sets));
     let sql = if parts.is_empty() { last } else { format!("with {}\n{last}", parts.join(",\n")) };
     statement(DbBackend::Postgres, &sql, sets.values)
+}
+
+/// The same of a single start, if everything is as it was foreseen: what comes with the run is inserted if the run is.
+pub(in super::super) fn write_foreseen(batch: &Batch, foreseen: Foreseen) -> Statement {
+    let mut sets = shared(batch);
+    let expected = foreseen.values().map(|value| sets.value(value));
+    let seen = Foreseen::is_true(DbBackend::Postgres, expected.each_ref().map(String::as_str));
+    let run = born(&batch.born, &mut sets);
+    let mut parts = vec![format!("born as ({run} where exists ({seen}) on conflict do nothing returning 1)")];
+    let mut follow = |name, insert: String| parts.push(part(name, &format!("{insert}, born")));
+    if !batch.queued.is_empty() {
+        follow("queued", queued(&batch.queued, &mut sets));
+    }
+    if !batch.facts.is_empty() {
+        follow("posted", posted(&batch.facts, &mut sets));
+    }
+    let sql = format!("with {}\n{}, born", parts.join(",\n"), journal(&batch.journal, &mut sets));
+    statement(DbBackend::Postgres, &sql, sets.values)
+}
+
+/// What the parts refer to by number.
+fn shared(batch: &Batch) -> Sets {
+    Sets { values: vec![batch.now.into(), LEASED.into(), batch.holder.into(), batch.real.into()] }
+}
+
+fn part(name: &str, sql: &str) -> String {
+    format!("{name} as ({sql})")
 }
 
 fn some<T>(rows: &[T]) -> Option<&[T]> {
@@ -40,24 +64,23 @@ fn some<T>(rows: &[T]) -> Option<&[T]> {
 fn born(runs: &[RunRow], sets: &mut Sets) -> String {
     let rows = || runs.iter();
     let mut columns = vec![
-        ("id", uuids(rows().map(|r| r.id))),
-        ("workflow", list(rows().map(|r| r.workflow.clone()))),
-        ("key", list(rows().map(|r| r.key.clone()))),
-        ("parent", list(rows().map(|r| r.parent.map_or(Uuid::nil(), RunId::uuid)))),
-        ("input", list(rows().map(|r| r.input.clone()))),
+        ("id", ids(rows().map(|r| r.id))),
+        ("workflow", each(rows().map(|r| r.workflow.clone()))),
+        ("key", each(rows().map(|r| r.key.clone()))),
+        ("parent", each(rows().map(|r| r.parent.map_or(Uuid::nil(), RunId::uuid)))),
+        ("input", each(rows().map(|r| r.input.clone()))),
     ];
     columns.extend(changing(runs));
     let runs = sets.of(columns);
     format!(
-        "born as (
-  insert into workflow_run
+        "insert into workflow_run
   select id, workflow, key, nullif(parent, '00000000-0000-0000-0000-000000000000'), input, state, name, shape, seq, status, unexpected,
-    head, $1, $1 from {runs} b)"
+    head, $1, $1 from {runs} b"
     )
 }
 
 fn moved(runs: &[RunRow], sets: &mut Sets) -> String {
-    let mut columns = vec![("id", uuids(runs.iter().map(|r| r.id)))];
+    let mut columns = vec![("id", ids(runs.iter().map(|r| r.id)))];
     columns.extend(changing(runs));
     let runs = sets.of(columns);
     format!(
@@ -70,13 +93,13 @@ fn moved(runs: &[RunRow], sets: &mut Sets) -> String {
 /// The columns of a run that a turn may change.
 fn changing(runs: &[RunRow]) -> [Column; 7] {
     [
-        ("state", list(runs.iter().map(|r| r.state.clone()))),
-        ("name", list(runs.iter().map(|r| r.state_name.clone()))),
-        ("shape", list(runs.iter().map(|r| r.shape))),
-        ("seq", list(runs.iter().map(|r| r.seq))),
-        ("status", list(runs.iter().map(|r| i16::from(r.finished)))),
-        ("unexpected", list(runs.iter().map(|r| r.unexpected))),
-        ("head", list(runs.iter().map(|r| r.head.clone()))),
+        ("state", each(runs.iter().map(|r| r.state.clone()))),
+        ("name", each(runs.iter().map(|r| r.state_name.clone()))),
+        ("shape", each(runs.iter().map(|r| r.shape))),
+        ("seq", each(runs.iter().map(|r| r.seq))),
+        ("status", each(runs.iter().map(|r| i16::from(r.finished)))),
+        ("unexpected", each(runs.iter().map(|r| r.unexpected))),
+        ("head", each(runs.iter().map(|r| r.head.clone()))),
     ]
 }
 
@@ -114,75 +137,71 @@ fn withdrawn(payloads: &[(RunId, String)], sets: &mut Sets) -> String {
 }
 
 fn pairs(pairs: &[(RunId, String)], name: &'static str, sets: &mut Sets) -> String {
-    sets.of(vec![("run", uuids(pairs.iter().map(|p| p.0))), (name, list(pairs.iter().map(|p| p.1.clone())))])
+    sets.of(vec![("run", ids(pairs.iter().map(|p| p.0))), (name, each(pairs.iter().map(|p| p.1.clone())))])
 }
 
 fn queued(queued: &[Queued], sets: &mut Sets) -> String {
     let rows = || queued.iter().map(|q| &q.work);
     let mut columns = Vec::from(works(rows().map(|w| &w.work)));
     columns.extend([
-        ("kind", list(rows().map(|w| w.kind))),
-        ("scope", list(rows().map(|w| scope(w.scope)))),
-        ("workflow", list(rows().map(|w| w.workflow.clone()))),
-        ("queue", list(rows().map(|w| w.queue.to_owned()))),
-        ("name", list(rows().map(|w| w.name.clone()))),
-        ("payload", list(rows().map(|w| w.payload.clone()))),
+        ("kind", each(rows().map(|w| w.kind))),
+        ("scope", each(rows().map(|w| scope(w.scope)))),
+        ("workflow", each(rows().map(|w| w.workflow.clone()))),
+        ("queue", each(rows().map(|w| w.queue.to_owned()))),
+        ("name", each(rows().map(|w| w.name.clone()))),
+        ("payload", each(rows().map(|w| w.payload.clone()))),
         ("request", text(rows().map(|w| w.request.clone()))),
-        ("due", list(rows().map(|w| w.due.timestamp_micros()))),
-        ("leased", list(queued.iter().map(|q| q.leased))),
+        ("due", each(rows().map(|w| w.due.timestamp_micros()))),
+        ("leased", each(queued.iter().map(|q| q.leased))),
         ("trace", text(rows().map(|w| w.trace.clone()))),
-        ("priority", list(rows().map(|w| w.priority.class()))),
+        ("priority", each(rows().map(|w| w.priority.class()))),
         ("lane", text(rows().map(|w| w.lane.as_ref().map(|lane| lane.key.clone())))),
-        ("most", list(rows().map(|w| w.lane.as_ref().map_or(0, |lane| lane.most)))),
+        ("most", each(rows().map(|w| w.lane.as_ref().map_or(0, |lane| lane.most)))),
     ]);
     let works = sets.of(columns);
     format!(
-        "queued as (
-  insert into workflow_work
+        "insert into workflow_work
   select run, seq, n, kind, scope, workflow, queue, name, payload, nullif(request, ''), null, due,
     case when leased then $2 else due end, leased::int4, 0,
     case when leased then $3 end, case when leased then $4 end, null, null, nullif(trace, ''),
-    priority, nullif(lane, ''), case when lane <> '' then most end from {works} q)"
+    priority, nullif(lane, ''), case when lane <> '' then most end from {works} q"
     )
 }
 
 fn posted(facts: &[Posted], sets: &mut Sets) -> String {
     let rows = || facts.iter();
     let facts = sets.of(vec![
-        ("run", uuids(rows().map(|f| f.run))),
-        ("seq", list(rows().map(|f| f.seq))),
-        ("n", list(rows().map(|f| f.n))),
-        ("kind", list(rows().map(|f| f.kind.clone()))),
-        ("body", list(rows().map(|f| f.body.clone()))),
-        ("at", list(rows().map(|f| f.at.timestamp_micros()))),
+        ("run", ids(rows().map(|f| f.run))),
+        ("seq", each(rows().map(|f| f.seq))),
+        ("n", each(rows().map(|f| f.n))),
+        ("kind", each(rows().map(|f| f.kind.clone()))),
+        ("body", each(rows().map(|f| f.body.clone()))),
+        ("at", each(rows().map(|f| f.at.timestamp_micros()))),
     ]);
-    format!(
-        "posted as (
-  insert into event_log select run, seq, n, kind, body, at, null, null from {facts} f)"
-    )
+    format!("insert into event_log select run, seq, n, kind, body, at, null, null from {facts} f")
 }
 
 fn journal(rows: &[JournalRow], sets: &mut Sets) -> String {
     let rows = || rows.iter();
     let turns = sets.of(vec![
-        ("run", uuids(rows().map(|j| j.run))),
-        ("key", list(rows().map(|j| j.key.clone()))),
-        ("seq", list(rows().map(|j| j.seq))),
-        ("at", list(rows().map(|j| j.at.timestamp_micros()))),
-        ("verdict", list(rows().map(|j| j.mark as i16))),
-        ("event", list(rows().map(|j| j.event.clone()))),
-        ("from_state", list(rows().map(|j| j.from.clone()))),
-        ("to_state", list(rows().map(|j| j.to.clone()))),
+        ("run", ids(rows().map(|j| j.run))),
+        ("key", each(rows().map(|j| j.key.clone()))),
+        ("seq", each(rows().map(|j| j.seq))),
+        ("at", each(rows().map(|j| j.at.timestamp_micros()))),
+        ("verdict", each(rows().map(|j| j.mark as i16))),
+        ("event", each(rows().map(|j| j.event.clone()))),
+        ("from_state", each(rows().map(|j| j.from.clone()))),
+        ("to_state", each(rows().map(|j| j.to.clone()))),
         ("note", text(rows().map(|j| j.note.clone()))),
-        ("shape", list(rows().map(|j| j.shape))),
-        ("attempts", list(rows().map(|j| j.attempts))),
+        ("shape", each(rows().map(|j| j.shape))),
+        ("attempts", each(rows().map(|j| j.attempts))),
         ("last_error", text(rows().map(|j| j.last_error.clone()))),
         ("actor", text(rows().map(|j| j.origin.actor.clone()))),
         ("behalf", text(rows().map(|j| j.origin.on_behalf_of.clone()))),
         ("request", text(rows().map(|j| j.origin.request_id.clone()))),
         ("trace", text(rows().map(|j| j.origin.trace.clone()))),
-        ("digest", list(rows().map(|j| j.state_digest.clone()))),
-        ("hash", list(rows().map(|j| j.hash.clone()))),
+        ("digest", each(rows().map(|j| j.state_digest.clone()))),
+        ("hash", each(rows().map(|j| j.hash.clone()))),
     ]);
     format!(
         "insert into workflow_journal
