@@ -267,6 +267,14 @@ impl Batch {
         self.journal.is_empty() && self.done.is_empty()
     }
 
+    /// Whether no table gets or loses more than one row by a set of this.
+    pub(crate) fn is_lone(&self) -> bool {
+        let Self { born, moved, journal, done, left, ended, replaced, withdrawn, queued, facts, .. } = self;
+        let runs = [born.len(), moved.len(), left.len(), ended.len(), journal.len()];
+        let works = [done.len(), replaced.len(), withdrawn.len(), queued.len(), facts.len()];
+        runs.into_iter().chain(works).all(|rows| rows <= 1)
+    }
+
     fn gather(&mut self, mut draft: Draft) {
         let run = draft.row.id;
         if draft.left && !draft.born {

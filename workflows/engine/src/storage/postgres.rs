@@ -20,8 +20,8 @@ type Column = (&'static str, Cells);
 
 /// What stands in a column.
 enum Cells {
-    /// An array with a value for each row.
-    Each(Value),
+    /// An array with a value for each row; and the value by itself, if there is only one.
+    Each(Value, Option<Value>),
     /// Nothing in any row: there is nothing to send.
     Absent,
 }
@@ -30,6 +30,9 @@ enum Cells {
 #[derive(Default)]
 struct Sets {
     values: Vec<Value>,
+    /// No set has more than one row: then none of them needs arrays. That is decided for all of them, or a statement would have as many
+    /// texts as there are ways to mix the two.
+    lone: bool,
 }
 
 impl Sets {
@@ -48,7 +51,8 @@ impl Sets {
         for (name, cells) in columns {
             sql.push_str(if sql.is_empty() { "(select " } else { ", " });
             let _ = match cells {
-                Cells::Each(value) => write!(sql, "unnest({}) as {name}", self.value(value)),
+                Cells::Each(_, Some(value)) if self.lone => write!(sql, "{} as {name}", self.value(value)),
+                Cells::Each(values, _) => write!(sql, "unnest({}) as {name}", self.value(values)),
                 Cells::Absent => write!(sql, "null::text as {name}"),
             };
         }
@@ -69,13 +73,16 @@ fn uuids(runs: impl Iterator<Item = RunId>) -> Value {
 
 fn each<T>(values: impl Iterator<Item = T>) -> Cells
 where
+    T: Clone + Into<Value>,
     Vec<T>: Into<Value>,
 {
-    Cells::Each(array(values))
+    let values: Vec<T> = values.collect();
+    let lone = if let [value] = &values[..] { Some(value.clone().into()) } else { None };
+    Cells::Each(values.into(), lone)
 }
 
 fn ids(runs: impl Iterator<Item = RunId>) -> Cells {
-    Cells::Each(uuids(runs))
+    each(runs.map(RunId::uuid))
 }
 
 /// Texts that may be absent, as they mostly all are.

@@ -28,7 +28,7 @@ union all select 3, run, seq, n, payload, null, null, null, null, due, scope::in
 
 /// What is asked about: parts that nothing is asked of are left out, as in what is written.
 pub(in super::super) fn load(ask: &Ask) -> Statement {
-    let mut sets = Sets::default();
+    let mut sets = Sets { lone: ask.fences.len() <= 1 && ask.keys.len() <= 1, ..Sets::default() };
     sets.value(uuids(ask.runs.iter().copied()));
     let (mut parts, mut rows) = (RUNS.to_owned(), ROWS.to_owned());
     if !ask.fences.is_empty() {

@@ -50,7 +50,8 @@ pub(in super::super) fn write_foreseen(batch: &Batch, foreseen: Foreseen) -> Sta
 
 /// What the parts refer to by number.
 fn shared(batch: &Batch) -> Sets {
-    Sets { values: vec![batch.now.into(), LEASED.into(), batch.holder.into(), batch.real.into()] }
+    let values = vec![batch.now.into(), LEASED.into(), batch.holder.into(), batch.real.into()];
+    Sets { values, lone: batch.is_lone() }
 }
 
 fn part(name: &str, sql: &str) -> String {
