@@ -16,10 +16,11 @@ use crate::tx::{TurnError, Tx};
 use crate::{RunId, faults};
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use sea_orm::DbErr;
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 /// Yields that bring nothing new before the group leaves.
 const BOARDING_YIELDS: u32 = 3;
@@ -50,13 +51,62 @@ impl Writer {
 pub(crate) fn writer(core: Arc<Core>) -> Writer {
     let (send, mut receive) = mpsc::channel(BACKLOG);
     tokio::spawn(async move {
-        let mut group = Vec::with_capacity(core.group);
-        while receive.recv_many(&mut group, core.group).await > 0 {
+        let (mut group, mut ahead) = (Vec::with_capacity(core.group), Ahead::default());
+        while next(&mut receive, &mut group, core.group, &mut ahead).await > 0 {
             board(&mut receive, &mut group, core.group).await;
-            commit(&core, std::mem::take(&mut group), false).await;
+            commit(&core, std::mem::take(&mut group), false, &mut ahead).await;
         }
     });
     Writer(send)
+}
+
+/// Waits for the first of a group; a transaction that was begun for it does not wait for long.
+async fn next(receive: &mut mpsc::Receiver<Item>, group: &mut Vec<Item>, most: usize, ahead: &mut Ahead) -> usize {
+    if ahead.is_begun() {
+        if let Ok(came) = tokio::time::timeout(Ahead::PATIENCE, receive.recv_many(group, most)).await {
+            return came;
+        }
+        ahead.let_go();
+    }
+    receive.recv_many(group, most).await
+}
+
+/// The next group's transaction, begun while the commit before it syncs: to begin is a round trip.
+///
+/// Only where many turns come together and more is in hand, so that the next group is near. On PostgreSQL a transaction that has asked
+/// nothing yet holds nothing: no lock, no snapshot, no time. On SQLite it would hold the one lock that there is.
+#[derive(Default)]
+struct Ahead(Option<JoinHandle<Result<Link<DatabaseTransaction>, DbErr>>>);
+
+impl Ahead {
+    /// How long it waits for its group.
+    const PATIENCE: Duration = Duration::from_millis(20);
+
+    const fn is_begun(&self) -> bool {
+        self.0.is_some()
+    }
+
+    fn begin(&mut self, link: &Link) {
+        if self.0.is_none() && link.get_database_backend() == DbBackend::Postgres {
+            let link = link.clone();
+            self.0 = Some(tokio::spawn(async move { link.begin().await }));
+        }
+    }
+
+    /// The transaction that was begun, or one that is begun now.
+    async fn begun(&mut self, link: &Link) -> Result<Link<DatabaseTransaction>, DbErr> {
+        match self.0.take() {
+            Some(begun) => begun.await.map_err(|gone| DbErr::Custom(gone.to_string()))?,
+            None => link.begin().await,
+        }
+    }
+
+    /// Nobody came: it is rolled back.
+    fn let_go(&mut self) {
+        if let Some(begun) = self.0.take() {
+            tokio::spawn(async move { drop(begun.await) });
+        }
+    }
 }
 
 async fn board(receive: &mut mpsc::Receiver<Item>, group: &mut Vec<Item>, most: usize) {
@@ -75,17 +125,17 @@ async fn board(receive: &mut mpsc::Receiver<Item>, group: &mut Vec<Item>, most: 
 }
 
 /// Commits a group; splits it when one of its turns spoils it; tries again when the database is away.
-fn commit(core: &Arc<Core>, mut group: Vec<Item>, mut again: bool) -> BoxFuture<'_, ()> {
+fn commit<'a>(core: &'a Arc<Core>, mut group: Vec<Item>, mut again: bool, ahead: &'a mut Ahead) -> BoxFuture<'a, ()> {
     async move {
         let mut pause = Duration::from_millis(20);
         let mut link = core.db.writer.clone();
         while !group.is_empty() {
             let inputs: Vec<Input> = group.iter().map(|item| item.input.clone()).collect();
-            let failure = match attempt(core, &link, &inputs, again).await {
+            let failure = match attempt(core, ahead, &link, &inputs, again).await {
                 Ok(verdicts) => return answer(group, verdicts),
                 Err(failure) => failure,
             };
-            match meet(core, failure, group, &mut again).await {
+            match meet(core, ahead, failure, group, &mut again).await {
                 Next::Again(rest) => group = rest,
                 Next::Wait(rest) => {
                     group = rest;
@@ -106,7 +156,7 @@ enum Next {
     Wait(Vec<Item>),
 }
 
-async fn meet(core: &Arc<Core>, failure: Failure, group: Vec<Item>, again: &mut bool) -> Next {
+async fn meet(core: &Arc<Core>, ahead: &mut Ahead, failure: Failure, group: Vec<Item>, again: &mut bool) -> Next {
     match failure {
         Failure::Storage(error) if trouble(&error) == Trouble::Passing => {
             tracing::warn!(error = %error, turns = group.len(), "the database is away, the group waits");
@@ -114,7 +164,7 @@ async fn meet(core: &Arc<Core>, failure: Failure, group: Vec<Item>, again: &mut 
             *again = true;
             Next::Wait(group)
         }
-        Failure::NotAlone(run) => Next::Again(alone(core, run, group, *again).await),
+        Failure::NotAlone(run) => Next::Again(alone(core, ahead, run, group, *again).await),
         Failure::Spoiled(spoiled) if spoiled.timer.is_some() => {
             park_timer(core, &spoiled).await;
             Next::Again(group)
@@ -123,7 +173,7 @@ async fn meet(core: &Arc<Core>, failure: Failure, group: Vec<Item>, again: &mut 
             core.observer.split();
             let mut first = group;
             let second = first.split_off(first.len() / 2);
-            commit(core, first, *again).await;
+            commit(core, first, *again, ahead).await;
             Next::Again(second)
         }
         failure => Next::Again(single(failure, group)),
@@ -131,10 +181,10 @@ async fn meet(core: &Arc<Core>, failure: Failure, group: Vec<Item>, again: &mut 
 }
 
 /// Commits the inputs of a run that takes something scarce one by one, and leaves the others.
-async fn alone(core: &Arc<Core>, run: RunId, group: Vec<Item>, again: bool) -> Vec<Item> {
+async fn alone(core: &Arc<Core>, ahead: &mut Ahead, run: RunId, group: Vec<Item>, again: bool) -> Vec<Item> {
     let (his, others): (Vec<_>, Vec<_>) = group.into_iter().partition(|item| item.input.run == run);
     for item in his {
-        commit(core, vec![item], again).await;
+        commit(core, vec![item], again, ahead).await;
     }
     others
 }
@@ -159,14 +209,23 @@ async fn park_timer(core: &Arc<Core>, spoiled: &crate::turn::Spoiled) {
     }
 }
 
-async fn attempt(core: &Arc<Core>, link: &Link, inputs: &[Input], again: bool) -> Result<Vec<Verdict>, Failure> {
+async fn attempt(
+    core: &Arc<Core>,
+    ahead: &mut Ahead,
+    link: &Link,
+    inputs: &[Input],
+    again: bool,
+) -> Result<Vec<Verdict>, Failure> {
     let began = Instant::now();
     faults::point("writer_before_begin");
-    let tx = Tx::new(link.begin().await?, Arc::clone(core));
+    let tx = Tx::new(ahead.begun(link).await?, Arc::clone(core));
     faults::point("writer_after_begin");
     let applied = apply(core, &tx, inputs, again).await?;
     let verdicts = tx.remember(applied);
     faults::point("writer_applied");
+    if inputs.len() > 1 && core.hands.holding() > inputs.len() {
+        ahead.begin(link);
+    }
     tx.commit().await?;
     faults::point("writer_before_answer");
     core.observer.committed(inputs.len(), began.elapsed());
