@@ -12,6 +12,7 @@ use super::{Ask, Batch, Claim, Foreseen, LANES_AT_ONCE, Queued, schema::LEASED, 
 use crate::turn::{JournalRow, RunRow};
 use crate::{Posted, RunId, WorkId};
 use sea_orm::{DbBackend, Statement, Value};
+use std::sync::LazyLock;
 use uuid::fmt::Simple;
 
 /// One text for all of it, as `Loaded` reads it: a row is dearer than what stands in it.
@@ -209,15 +210,46 @@ pub(super) fn write(batch: &Batch) -> Statement {
 pub(super) fn write_foreseen(batch: &Batch, foreseen: Foreseen) -> Statement {
     let mut values = vec![batch.now.into(), LEASED.into(), batch.holder.into(), batch.real.into()];
     values.extend(foreseen.values());
-    let seen = Foreseen::is_true(DbBackend::Sqlite, ["$5", "$6", "$7"]);
-    let born = BORN.replace("insert into", "insert or ignore into");
+    if let ([born], [work], [], [turn]) = (&batch.born[..], &batch.queued[..], &batch.facts[..], &batch.journal[..]) {
+        values.extend(Set::cells(born, run));
+        values.extend(Set::cells(work, queued));
+        values.extend(Set::cells(turn, journal));
+        return statement(DbBackend::Sqlite, &SINGLE, values);
+    }
     let mut script = Script { sql: vec![], values };
-    script.add(&format!("{born} where exists ({seen})"), Set::of(&batch.born, run));
-    let follows = |sql: &str| format!("{sql} where changes() > 0");
-    script.add(&follows(QUEUED), Set::of(&batch.queued, queued));
-    script.add(&follows(FACTS), Set::of(&batch.facts, fact));
-    script.add(&follows(JOURNAL), Set::of(&batch.journal, journal));
+    script.add(&BEGUN, Set::of(&batch.born, run));
+    script.add(&followed(QUEUED), Set::of(&batch.queued, queued));
+    script.add(&followed(FACTS), Set::of(&batch.facts, fact));
+    script.add(&followed(JOURNAL), Set::of(&batch.journal, journal));
     statement(DbBackend::Sqlite, &script.sql.join(";"), script.values)
+}
+
+/// A run that is inserted if everything is as it was foreseen.
+static BEGUN: LazyLock<String> = LazyLock::new(|| {
+    let seen = Foreseen::is_true(DbBackend::Sqlite, ["$5", "$6", "$7"]);
+    format!("{} where exists ({seen})", BORN.replace("insert into", "insert or ignore into"))
+});
+
+/// A start with one piece of work, the usual one: its cells are parameters, and there is no JSON to take apart.
+static SINGLE: LazyLock<String> = LazyLock::new(|| {
+    let mut first = 8;
+    let statements = [(BEGUN.clone(), 12), (followed(QUEUED), 16), (followed(JOURNAL), 18)].map(|(sql, cells)| {
+        first += cells;
+        of_cells(&sql, first - cells, cells)
+    });
+    statements.join(";")
+});
+
+/// A statement that is carried out if the one before it did something.
+fn followed(sql: &str) -> String {
+    format!("{sql} where changes() > 0")
+}
+
+/// A statement for a single row, whose cells are the parameters from `first` on.
+fn of_cells(sql: &str, first: usize, cells: usize) -> String {
+    let sql = sql.replace("from jsonb_each($rows)", "");
+    // From behind: the last ones begin like the first.
+    (0..cells).rev().fold(sql, |sql, nth| sql.replace(&format!("value ->> {nth}"), &format!("${}", first + nth)))
 }
 
 /// Statements that travel together, each with a set of rows of its own (`$rows`).
