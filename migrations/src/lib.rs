@@ -21,6 +21,7 @@ mod m0010_life;
 mod m0011_deaths;
 mod m0012_leases;
 mod m0013_due;
+mod m0014_sealing;
 
 use frozen::Frozen;
 use sea_orm::{
@@ -36,7 +37,7 @@ const LOCK: &str = "
 ";
 
 /// Every change, oldest first.
-fn all() -> [Frozen; 13] {
+fn all() -> [Frozen; 14] {
     [
         m0001_engine::CHANGE,
         m0002_accounts::CHANGE,
@@ -51,6 +52,7 @@ fn all() -> [Frozen; 13] {
         m0011_deaths::CHANGE,
         m0012_leases::CHANGE,
         m0013_due::CHANGE,
+        m0014_sealing::CHANGE,
     ]
 }
 

@@ -19,7 +19,7 @@ const LOCK: i64 = 0x1bbe_5ea1;
 /// Stamps facts, on PostgreSQL and on SQLite.
 const SEAL: [&str; 2] = [
     "update event_log e set position = s.position, hash = decode(s.hash, 'hex')
-     from unnest($1::uuid[], $2::int4[], $3::int4[], $4::int8[], $5::text[]) s(run, seq, n, position, hash)
+     from (select unnest($1) as run, unnest($2) as seq, unnest($3) as n, unnest($4) as position, unnest($5) as hash) s
      where e.run = s.run and e.seq = s.seq and e.n = s.n",
     "update event_log set position = v ->> 3, hash = unhex(v ->> 4)
      from (select value as v from json_each($1)) where run = unhex(v ->> 0) and seq = v ->> 1 and n = v ->> 2",

@@ -252,3 +252,13 @@ drop index workflow_work_due;
 create index workflow_work_due on workflow_work (queue, priority, not_before)
   where lane is null and not_before < 9223372036854775806;
 ";
+
+/// Facts that are sealed, on PostgreSQL: whether a change is a sealing is asked before a function is called for it, as on SQLite.
+pub const SEALING_V7: &str = "
+drop trigger event_log_append_only on event_log;
+create trigger event_log_append_only before update on event_log for each row
+  when (old.position is not null or new.position is null or new.hash is null
+    or (old.run, old.seq, old.n, old.kind, old.body, old.at) <> (new.run, new.seq, new.n, new.kind, new.body, new.at))
+  execute function event_log_is_append_only();
+create trigger event_log_never_deleted before delete on event_log for each row execute function event_log_is_append_only();
+";
