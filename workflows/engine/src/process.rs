@@ -9,7 +9,6 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use sea_orm::DbErr;
 use std::any::Any;
-use std::any::TypeId;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -91,8 +90,6 @@ pub(crate) trait Process: Send + Sync {
     fn shape(&self) -> i16;
     fn reads(&self) -> i16;
     fn rows(&self) -> &'static [(&'static str, &'static str)];
-    /// Whether its runs can have timers.
-    fn has_timers(&self) -> bool;
     fn start(&self, input: &str, now: Timestamp) -> Result<RawStep, Poison>;
     fn on(&self, input: &str, state: &str, event: &str, now: Timestamp) -> Result<Result<RawStep, Refusal>, Poison>;
     fn elapsed(&self, timer: &str) -> Result<String, Poison>;
@@ -199,11 +196,6 @@ impl<W: Workflow + Project<Tx, Error = DbErr>, P: Perform<W>> Process for Entry<
             let step = W::on(&input, state.clone(), event, now);
             Ok(step.map(|step| Self::raw(&input, Some(&state), step)))
         })
-    }
-
-    /// A type of timers that was written once stays, as everything that was; so none were ever written of `()`.
-    fn has_timers(&self) -> bool {
-        TypeId::of::<W::Timer>() != TypeId::of::<()>()
     }
 
     fn elapsed(&self, timer: &str) -> Result<String, Poison> {

@@ -207,7 +207,7 @@ impl Draft {
     fn enter(&mut self, state: String, is_final: bool) {
         let name = variant(&state).to_owned();
         if name != self.row.state_name || is_final {
-            self.left = self.process.has_timers();
+            self.left = true;
             let stays = |scope: Scope| scope == Scope::Run && !is_final;
             self.timers.retain(|t| stays(t.scope));
             self.added.retain(|w| w.kind != kind::TIMER || stays(w.scope));
