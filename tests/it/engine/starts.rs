@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::toy::{Seat, Theatre, run, terms};
+use super::toy::{Seat, Terms, Theatre, run, terms};
 use engine::{Origin, RunId, Settling, TurnError, detached};
 use harness::{TestDatabase, on_both};
 use sea_orm::ConnectionTrait;
@@ -11,6 +11,7 @@ on_both!(
     a_start_is_dated_by_a_clock_that_was_moved_elsewhere,
     a_run_that_exists_leaves_its_callers_transaction_whole,
     a_key_that_is_taken_begins_nothing,
+    a_repeated_start_is_one_whatever_it_says,
     of_two_processes_that_begin_the_same_run_one_does,
 );
 
@@ -54,6 +55,17 @@ async fn a_key_that_is_taken_begins_nothing(db: TestDatabase) {
     for table in ["workflow_run", "workflow_journal", "toy_seat"] {
         assert_eq!(theatre.count(&format!("select count(*) from {table}")).await, 1, "{table}");
     }
+}
+
+/// The code that begins a run fails on these terms.
+async fn a_repeated_start_is_one_whatever_it_says(db: TestDatabase) {
+    let theatre = Theatre::open(db).await;
+    let endless = Terms { seat: 1, hold: i64::MAX };
+    let spoiled = theatre.engine.start::<Seat>(run(1), "seat-1", &endless, Origin::default()).await;
+    assert!(matches!(spoiled, Err(TurnError::Poison { .. })), "{spoiled:?}");
+    start(&theatre, run(1), "seat-1", 1).await.unwrap();
+    let again = theatre.engine.start::<Seat>(run(1), "seat-1", &endless, Origin::default()).await;
+    assert!(matches!(again, Err(TurnError::Duplicate)), "{again:?}");
 }
 
 async fn of_two_processes_that_begin_the_same_run_one_does(db: TestDatabase) {

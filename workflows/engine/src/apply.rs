@@ -98,7 +98,9 @@ async fn foreseen(core: &Core, tx: &Tx, input: &Input) -> Result<Option<Decided>
     let Some((real, offset_us)) = core.clock.foresee() else { return Ok(None) };
     let brakes = core.brakes.known();
     let foreseen = Foreseen { real, offset_us, brakes: brakes.version() };
-    let decided = desk(core, Some(&brakes)).decide(foreseen.loaded(), std::slice::from_ref(input), false)?;
+    let decided = desk(core, Some(&brakes)).decide(foreseen.loaded(), std::slice::from_ref(input), false);
+    // Whatever the workflow's code thinks of the input of a run that is there already, its start is a repetition.
+    let Ok(decided) = decided else { return Ok(None) };
     let written = !decided.batch.is_empty() && storage::write_foreseen(&**tx, &decided.batch, foreseen).await?;
     Ok(written.then_some(decided))
 }
