@@ -380,4 +380,71 @@ mod tests {
         }
         Ok(())
     }
+
+    fn begun(n: u128, now: i64) -> Batch {
+        let id = RunId::from_uuid(Uuid::from_u128(n));
+        let [workflow, state, name] = ["stay", "\"Held\"", "Held"].map(str::to_owned);
+        let (at, head, origin) = (crate::storage::instant(now), vec![7; 32], crate::Origin::default());
+        let (key, event, note) = ("start".to_owned(), "\"start\"".to_owned(), None);
+        let turn = JournalRow {
+            run: id,
+            key,
+            seq: 0,
+            at,
+            mark: crate::turn::Mark::Moved,
+            event,
+            from: String::new(),
+            to: name.clone(),
+            note,
+            shape: 1,
+            attempts: 0,
+            last_error: None,
+            origin,
+            state_digest: vec![7; 16],
+            hash: head.clone(),
+        };
+        let run = RunRow {
+            id,
+            workflow,
+            key: n.to_string(),
+            parent: None,
+            input: "{}".to_owned(),
+            state,
+            state_name: name,
+            shape: 1,
+            seq: 0,
+            finished: false,
+            unexpected: 0,
+            head,
+        };
+        Batch { now, real: now, born: vec![run], journal: vec![turn], ..Batch::default() }
+    }
+
+    /// Whether a start is written whose clock is foreseen as that of the database and so many seconds more.
+    async fn is_written(db: &DatabaseConnection, n: u128, seconds: i64, foreseen: Foreseen) -> Result<bool, DbErr> {
+        let sql = format!("select {}", crate::storage::real_clock(DbBackend::Sqlite));
+        let row = db.query_one_raw(Statement::from_string(DbBackend::Sqlite, sql)).await?;
+        let real = row.map_or(Ok(0), |row| row.try_get_by_index::<i64>(0))? + seconds * 1_000_000;
+        let statement = super::write_foreseen(&begun(n, real), Foreseen { real, ..foreseen });
+        Ok(db.execute_raw(statement).await?.rows_affected() > 0)
+    }
+
+    /// A machine whose clock has jumped must not date a run by it.
+    #[tokio::test]
+    async fn a_start_is_written_only_where_the_clock_is_as_it_was_foreseen() -> Result<(), DbErr> {
+        let db = database().await?;
+        let true_one = Foreseen { real: 0, offset_us: 0, brakes: 0 };
+        let moved = Foreseen { offset_us: 1, ..true_one };
+        let braked = Foreseen { brakes: 1, ..true_one };
+        for (n, (seconds, foreseen)) in (1..).zip([(1, true_one), (-1, true_one), (0, moved), (0, braked)]) {
+            assert!(!is_written(&db, n, seconds, foreseen).await?, "{seconds} s, {foreseen:?}");
+        }
+        // A busy machine may take longer over it than the clock may be behind.
+        for _ in 0..100 {
+            if is_written(&db, 9, 0, true_one).await? {
+                return Ok(());
+            }
+        }
+        panic!("nothing is foreseen");
+    }
 }
