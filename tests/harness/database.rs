@@ -79,6 +79,12 @@ impl TestDatabase {
         Ok(Self { backend, url, connection, place: Arc::new(place), proof: Proof::default() })
     }
 
+    /// The same database through connections of its own, which belong to the runtime that awaits this.
+    pub async fn with_its_own_connections(mut self) -> Result<Self> {
+        self.connection = open(&self.url, connections(self.backend)).await?;
+        Ok(self)
+    }
+
     /// Connections as a process of the product has them.
     pub async fn databases(&self) -> Result<Databases> {
         let pools = Pools { write: 6, read: 3, ..Pools::default() };

@@ -6,11 +6,13 @@
 //! - [`TestApp`]: the product in this process, asked over HTTP, with an outbox instead of the post;
 //! - [`market`]: homes to book, and what guests and hosts do with them over HTTP;
 //! - [`servers`]: private Postgres and Redis servers on free loopback ports, durable as in production, gone when the test is;
+//! - [`Beside`]: a process in a runtime of its own, for tests that kill one between two awaits;
 //! - [`program`]: the real `innkeeper` binary as a child process, for tests that kill it;
 //! - [`proxy`]: a TCP proxy before a server: late, silent, cut, or with the answer to a commit lost;
 //! - [`wait`]: waiting on a condition, never for a time.
 
 pub mod app;
+mod beside;
 pub mod database;
 pub mod dump;
 pub mod market;
@@ -22,6 +24,7 @@ pub mod servers;
 pub mod wait;
 
 pub use app::TestApp;
+pub use beside::Beside;
 pub use database::{Backend, TestDatabase, begin};
 pub use dump::{Dump, Dumper};
 

@@ -16,6 +16,7 @@ mod million;
 mod outcomes;
 mod plans;
 mod promises;
+mod recall;
 mod relay;
 mod retries;
 mod schedules;

@@ -114,6 +114,10 @@ impl Observe for Metrics {
         self.series.splits.inc();
     }
 
+    fn recalled(&self, same: bool) {
+        self.series.recalls.with_label_values(&[if same { "same" } else { "changed" }]).inc();
+    }
+
     fn sealed(&self, count: u64) {
         self.series.sealed.inc_by(count);
     }

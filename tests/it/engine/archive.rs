@@ -8,7 +8,7 @@ use engine::{
     Refusal, Registry, Retention, RunId, Schedule, Settings, Step, Timestamp, TurnError, Tx, Workflow,
 };
 use futures::FutureExt;
-use harness::{TestDatabase, on_both};
+use harness::{Beside, TestDatabase, on_both};
 use sea_orm::{ConnectionTrait, DbErr};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -228,15 +228,13 @@ async fn a_killed_round_leaves_every_run_whole(db: TestDatabase) {
     let survivor = open(&db, 1).await;
     all_done(&survivor, 900).await;
     days_pass(&db, 31).await;
-    let process = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let theirs = db.clone();
-    process.spawn(async move { open(&theirs, 2).await.archive(1000).await });
+    let other = Beside::start(&db, |theirs| async move { open(&theirs, 2).await.archive(1000).await }).unwrap();
     harness::wait::until(std::time::Duration::from_secs(20), "the round has begun", async || {
         (count(&db, "select count(*) from workflow_archive").await > 0).then_some(())
     })
     .await
     .unwrap();
-    process.shutdown_background();
+    other.kill();
     survivor.archive(1000).await.unwrap();
     survivor.archive(1000).await.unwrap();
     assert_eq!(count(&db, "select count(*) from workflow_archive").await, 900);

@@ -2,7 +2,7 @@
 
 use super::toy::connect;
 use engine::Databases;
-use engine::testkit::{a_claim, looks_at_leases};
+use engine::testkit::{a_claim, a_sealing, looks_at_leases};
 use harness::{Backend, TestDatabase, on_both};
 use sea_orm::{ConnectionTrait, Statement, Value};
 use uuid::Uuid;
@@ -30,6 +30,24 @@ async fn a_claim_reads_what_is_due_alone(db: TestDatabase) {
         Backend::Sqlite => 6,
     };
     assert_eq!(looks, each, "one for each priority (SQLite: of each queue)\n{plan}");
+}
+
+/// A bitmap would read whatever was sealed since the last vacuum, each time: what an index scan finds dead it marks, and passes over
+/// the next time.
+#[test]
+fn a_sealer_walks_through_the_index_of_what_is_unsealed() {
+    harness::both::run(Backend::Postgres, |db| async move {
+        let open = connect(&db).await;
+        let tx = harness::begin(open.write().pool()).await.unwrap();
+        let (lead, unsealed) = a_sealing();
+        tx.execute_raw(lead).await.unwrap();
+        let explain = Statement::from_string(open.backend(), format!("explain {unsealed}"));
+        let rows = tx.query_all_raw(explain).await.unwrap();
+        let plan: Vec<String> = rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
+        let plan = plan.join("\n");
+        assert!(plan.contains("Index Scan using event_log_unsealed") && !plan.contains("Bitmap"), "{plan}");
+        tx.rollback().await.unwrap();
+    });
 }
 
 /// How the database means to carry a statement out.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 on_both!(
     work_is_tried_as_often_as_its_policy_says_and_then_parked_with_the_reason,
+    a_clock_that_is_moved_leaps_over_nothing_that_falls_due_meanwhile,
     pauses_stay_within_the_doubling_bounds_and_their_cap,
     a_party_that_asks_for_patience_gets_it,
     our_own_mistake_is_parked_after_one,
@@ -41,6 +42,23 @@ async fn work_is_tried_as_often_as_its_policy_says_and_then_parked_with_the_reas
     let parked = board.engine.parked().await.unwrap().pop().unwrap();
     assert_eq!((parked.standing, parked.error_class.as_deref()), ("parked", Some("spent")));
     assert!(parked.last_error.is_some_and(|why| why.contains("engaged")));
+}
+
+/// Tries that fall due a few instants after the one before: somewhere between a claim that finds nothing and the look at the clock.
+async fn a_clock_that_is_moved_leaps_over_nothing_that_falls_due_meanwhile(db: TestDatabase) {
+    const TRIES: u32 = 15;
+    let board = Plan::default().open(&db, &World::default()).await;
+    let patient = Order { patience: Some((40, 0, 60)), ..order(Line::Phone) };
+    for nth in 1..=6 {
+        let soon = (1..TRIES).map(|n| Tone::EngagedFor(Duration::from_micros((97 * u64::from(n * nth)) % 4_000)));
+        board.world.phone_will(&soon.collect::<Vec<_>>());
+        board.order([nth.into()], &patient).await;
+        let target = board.engine.now().await.unwrap() + Duration::from_secs(3600);
+        board.engine.advance_to(target, Settling::Inline).await.unwrap();
+        let last = super::toy::count(&board.db, "select max(at) from workflow_journal").await;
+        assert!(last < target.timestamp_micros(), "the last try came when the clock had gone by");
+        assert_eq!((board.world.calls(), board.answered().await), ((TRIES * nth) as usize, nth.into()));
+    }
 }
 
 async fn pauses_stay_within_the_doubling_bounds_and_their_cap(db: TestDatabase) {

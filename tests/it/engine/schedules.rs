@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use chrono_tz::{Europe::Paris, Tz};
 use engine::{CatchUp, Engine, Fire, Registry, Schedule, ScheduleError, Settings, Settling, Timestamp, Tx};
 use futures::FutureExt;
-use harness::{TestDatabase, on_both};
+use harness::{Beside, TestDatabase, on_both};
 use sea_orm::{ConnectionTrait, DbErr, RuntimeErr, Statement};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -208,7 +208,7 @@ async fn another_process_fires_what_a_killed_one_had_begun(db: TestDatabase) {
     sleep_until(&db, &survivor, half_past(8)).await;
     survivor.fire_ticks().await.unwrap();
     sleep_until(&db, &survivor, half_past(9)).await;
-    // The first process has a runtime of its own, and is killed when its tick has struck and not yet committed.
+    // The first process is killed when its tick has struck and not yet committed.
     let (begun, midway) = oneshot::channel();
     let begun = Arc::new(std::sync::Mutex::new(Some(begun)));
     let fire: Fire = Arc::new(move |tx, at| {
@@ -220,14 +220,13 @@ async fn another_process_fires_what_a_killed_one_had_begun(db: TestDatabase) {
         }
         .boxed()
     });
-    let process = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let theirs = db.clone();
-    process.spawn(async move {
+    let hangs = |theirs| async move {
         let hangs = Schedule::parse("hours", HOURLY, Tz::UTC, fire).unwrap();
         tower(&theirs, 1, [hangs]).await.fire_ticks().await
-    });
+    };
+    let other = Beside::start(&db, hangs).unwrap();
     midway.await.unwrap();
-    process.shutdown_background();
+    other.kill();
     assert_eq!(survivor.fire_ticks().await.unwrap(), 1);
     assert_eq!(struck(&db, "hours").await, ["05-01T09:00"]);
 }

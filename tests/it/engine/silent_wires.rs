@@ -82,9 +82,11 @@ fn a_commit_on_a_wire_that_fell_silent_is_one_turn() {
             let first = 10 * (1 + nth as u128);
             shore.begins(first..first + 5).await;
             assert_eq!(shore.proxy.seen().commits_lost, 1 + nth as u64, "the test saw nothing");
+            // But for that of the transaction that PostgreSQL has given up after a while, which the client let go long before.
+            let given_up = u64::from(lost == Lost::Question);
+            assert!(shore.proxy.seen().resets <= given_up, "no wire was cut: nobody was told");
         }
         shore.has(13).await;
-        assert_eq!(shore.proxy.seen().resets, 0, "no wire was cut: nobody was told");
     });
 }
 

@@ -207,13 +207,21 @@ impl PostFacts for Posts {
     }
 }
 
-/// Remembers how every try ended, and how many turns each commit of the writer had.
+/// Remembers how every try ended, how many turns each commit of the writer had, and whether what was remembered of runs was so.
 #[derive(Clone, Default)]
-pub(super) struct Ends(pub(super) Arc<Mutex<Vec<Ended>>>, pub(super) Arc<Mutex<Vec<usize>>>);
+pub(super) struct Ends(
+    pub(super) Arc<Mutex<Vec<Ended>>>,
+    pub(super) Arc<Mutex<Vec<usize>>>,
+    pub(super) Arc<Mutex<Vec<bool>>>,
+);
 
 impl Observe for Ends {
     fn committed(&self, turns: usize, _took: Duration) {
         self.1.lock().unwrap().push(turns);
+    }
+
+    fn recalled(&self, same: bool) {
+        self.2.lock().unwrap().push(same);
     }
 
     fn tried(&self, tried: &Tried<'_>) {
@@ -239,6 +247,15 @@ impl Theatre {
 
     /// Another process's worth of engine over the same database and the same outside world.
     pub(super) async fn beside(db: &TestDatabase, office: BoxOffice, process: u128) -> Self {
+        Self::with_rooms(db, office, process, &[("default", 64), ("engine", 64)]).await
+    }
+
+    /// One that only takes orders, as an API does: it carries nothing out.
+    pub(super) async fn without_hands(db: &TestDatabase, office: BoxOffice, process: u128) -> Self {
+        Self::with_rooms(db, office, process, &[]).await
+    }
+
+    async fn with_rooms(db: &TestDatabase, office: BoxOffice, process: u128, rooms: &[(&'static str, usize)]) -> Self {
         let (posts, ends) = (Posts::default(), Ends::default());
         let processes = {
             let (office, posts) = (office.clone(), posts.clone());
@@ -246,8 +263,7 @@ impl Theatre {
         };
         let registry = processes();
         db.proven_by(processes);
-        let mut settings =
-            Settings::new("test", uuid::Uuid::from_u128(process), "test").rooms(&[("default", 64), ("engine", 64)]);
+        let mut settings = Settings::new("test", uuid::Uuid::from_u128(process), "test").rooms(rooms);
         settings.observer = Arc::new(ends.clone());
         let engine = Engine::open(settings, connect(db).await, registry);
         engine.beat().await.unwrap();

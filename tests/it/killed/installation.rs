@@ -131,6 +131,11 @@ impl Installation {
         Ok(fs::write(self.deaths().join(point), "")?)
     }
 
+    /// Whether nobody has died there yet who should.
+    pub(crate) fn is_wanted(&self, point: &str) -> bool {
+        self.deaths().join(point).exists()
+    }
+
     /// Lets everybody live from here on, and says at which points nobody has come by.
     pub(crate) fn reprieve(&self) -> Result<Vec<String>> {
         let mut never = vec![];

@@ -33,6 +33,9 @@ const NOTICED: Duration = Duration::from_secs(1);
 /// How long a frozen worker has to meet what it missed.
 const AWAKE: Duration = Duration::from_secs(3);
 
+/// How many workers are asked to end before nobody is thought to come by.
+const ASKED: usize = 5;
+
 /// One thing that the monkey does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Prank {
@@ -249,12 +252,18 @@ async fn roll(house: &Installation, dice: &mut StdRng, deeds: &Deeds) -> Result<
     Ok(true)
 }
 
-/// Wants a death at a crash point. Where only whoever is asked to end comes by, somebody is asked.
+/// Wants a death at a crash point. Where only whoever is asked to end comes by, somebody is asked; and somebody else, as long as they
+/// die of something else on their way there.
 async fn die(house: &Installation, point: &Point, dice: &mut StdRng, deeds: &Deeds) -> Result<()> {
     house.sentence(point.name)?;
     deeds.deaths.fetch_add(1, Relaxed);
     if point.name.ends_with("_let_go") {
-        roll(house, dice, deeds).await?;
+        for _ in 0..ASKED {
+            roll(house, dice, deeds).await?;
+            if !house.is_wanted(point.name) {
+                break;
+            }
+        }
     }
     Ok(())
 }

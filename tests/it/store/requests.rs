@@ -17,6 +17,20 @@ on_both!(
     a_message_waits_until_it_was_worked_on,
 );
 
+/// On SQLite only one can look at a time.
+#[test]
+fn two_who_look_at_the_same_time_find_different_messages() {
+    harness::both::run(Backend::Postgres, |db| async move {
+        for event in ["evt_1", "evt_2", "evt_3"] {
+            inbox::accept(&db.connection, &message(event)).await.unwrap();
+        }
+        let one = harness::begin(&db.connection).await.unwrap();
+        let other = harness::begin(&db.connection).await.unwrap();
+        assert_eq!(inbox::waiting(&one, 2).await.unwrap(), [message("evt_1"), message("evt_2")]);
+        assert_eq!(inbox::waiting(&other, 2).await.unwrap(), [message("evt_3")]);
+    });
+}
+
 fn key() -> Key {
     Key { caller: "usr_1".into(), route: "POST /bookings".into(), key: "a".into() }
 }

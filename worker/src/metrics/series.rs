@@ -45,6 +45,7 @@ pub(super) struct Series {
     pub(super) commit_turns: Histogram,
     pub(super) commit_duration: Histogram,
     pub(super) splits: IntCounter,
+    pub(super) recalls: IntCounterVec,
     pub(super) sealed: IntCounter,
     pub(super) pool: IntGaugeVec,
     pub(super) pool_limit: IntGaugeVec,
@@ -199,6 +200,11 @@ impl Series {
                 COMMITS,
             )?,
             splits: desk.counter("innkeeper_commit_splits_total", "Groups that were split because of one turn.")?,
+            recalls: desk.counters(
+                "innkeeper_commit_recalls_total",
+                "Groups with runs that were decided from memory: found the same in the database, or changed and decided again.",
+                &["found"],
+            )?,
             sealed: desk.counter("innkeeper_facts_sealed_total", "Facts that got their place in the log here.")?,
             pool: desk.gauges(
                 "innkeeper_database_connections",

@@ -10,8 +10,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 /// The guards that are taken out, and how many seeds each may hide for.
-const GUARDS: [&str; 10] = [
+const GUARDS: [&str; 11] = [
     "no_fencing",
+    "no_recall_check",
     "no_skip_locked",
     "no_event_key",
     "no_lease_check",
@@ -64,10 +65,11 @@ fn many(first: u64, count: u64) -> Result<(), Box<Broken>> {
         sum.events / count,
         sum.least.1
     );
-    let [archived, restored, forgotten, rounds, missed] = sum.stories.map(|story| story / count);
+    let [archived, restored, forgotten, rounds, missed, recalled, outdated] = sum.stories.map(|story| story / count);
     println!(
         "it puts {archived} runs away, brings {restored} back and forgets {forgotten}; {rounds} rounds begin and {missed} are missed"
     );
+    println!("it decides {recalled} groups from memory and finds {outdated} changed");
     sum.hits
         .iter()
         .for_each(|(kind, (hits, least))| println!("{hits:>9}  a process {kind} (at least {least} in every seed)"));
@@ -80,15 +82,15 @@ struct Sum {
     runs: u64,
     events: u64,
     least: (usize, usize),
-    /// Runs put away, brought back and forgotten; rounds begun and missed.
-    stories: [u64; 5],
+    /// Runs put away, brought back and forgotten; rounds begun and missed; groups decided from memory and found changed.
+    stories: [u64; 7],
     hits: BTreeMap<&'static str, (u64, u32)>,
 }
 
 impl Sum {
     fn add(&mut self, seen: Seen) {
-        let Seen { runs, events, hits, archived, restored, forgotten, rounds, missed, .. } = seen;
-        let told = [archived, restored, forgotten, rounds, missed];
+        let Seen { runs, events, hits, archived, restored, forgotten, rounds, missed, recalled, outdated, .. } = seen;
+        let told = [archived, restored, forgotten, rounds, missed, recalled, outdated];
         self.stories.iter_mut().zip(told).for_each(|(sum, told)| *sum += u64::from(told));
         let first = self.runs == 0;
         self.runs += runs as u64;

@@ -10,10 +10,12 @@ use crate::engine::Core;
 use crate::event::{Input, Verdict};
 use crate::hands::Lease;
 use crate::process::Unprojected;
+use crate::recall::{Granted, Recall};
+use crate::recent::Kept;
 use crate::storage::{self, Ask, Foreseen};
-use crate::turn::Spoiled;
+use crate::turn::{RunRow, Spoiled};
 use crate::tx::TurnError;
-use crate::{Conflict, News, ProjectError, RunId, Tx};
+use crate::{Conflict, Moved, News, ProjectError, RunId, Tx};
 use sea_orm::DbErr;
 use std::collections::BTreeSet;
 
@@ -28,6 +30,8 @@ pub(crate) enum Failure {
     NotAlone(RunId),
     /// What the step wants is taken.
     Taken(Conflict),
+    /// What was decided from memory is not so: it has to be loaded.
+    Outdated,
 }
 
 impl From<DbErr> for Failure {
@@ -64,6 +68,8 @@ pub(crate) struct Applied {
     pub(crate) ring: BTreeSet<&'static str>,
     /// What the commit will have made true.
     pub(crate) news: Vec<News>,
+    /// Runs that will soon come back.
+    pub(crate) kept: Vec<Kept>,
 }
 
 /// Takes the inputs in, in order, within the caller's transaction; `again` as [`Desk::decide`] has it.
@@ -75,6 +81,8 @@ pub(crate) async fn apply(core: &Core, tx: &Tx, inputs: &[Input], again: bool) -
     {
         return finish(core, tx, decided).await;
     }
+    // Whatever is remembered of these runs is soon not so.
+    inputs.iter().for_each(|input| drop(core.recent.take(input.run)));
     let ask = Ask::about(inputs, again);
     let mut loaded = storage::load(&**tx, &ask).await?;
     let archived = archive::called_for(&loaded, inputs);
@@ -95,23 +103,64 @@ pub(crate) async fn apply(core: &Core, tx: &Tx, inputs: &[Input], again: bool) -
 /// touched a brake. The write itself looks whether that is so, and whether the run is there already; if anything is not as it was
 /// foreseen, nothing is written, and the database is asked after all.
 async fn foreseen(core: &Core, tx: &Tx, input: &Input) -> Result<Option<Decided>, Failure> {
-    let Some((real, offset_us)) = core.clock.foresee() else { return Ok(None) };
-    let brakes = core.brakes.known();
-    let foreseen = Foreseen { real, offset_us, brakes: brakes.version() };
-    let decided = desk(core, Some(&brakes)).decide(foreseen.loaded(), std::slice::from_ref(input), false);
+    let Some(foreseen) = core.foresee() else { return Ok(None) };
+    let brakes = core.brakes.current(foreseen.brakes);
+    let decided = desk(core, brakes.as_deref()).decide(foreseen.loaded(), std::slice::from_ref(input), false);
     // Whatever the workflow's code thinks of the input of a run that is there already, its start is a repetition.
     let Ok(decided) = decided else { return Ok(None) };
     let written = !decided.batch.is_empty() && storage::write_foreseen(&**tx, &decided.batch, foreseen).await?;
     Ok(written.then_some(decided))
 }
 
+impl Core {
+    /// The clocks and the brakes as the database will tell of them, for all that this process has heard.
+    fn foresee(&self) -> Option<Foreseen> {
+        let brakes = self.brakes.heard();
+        self.clock.foresee().map(|(real, offset_us)| Foreseen { real, offset_us, brakes })
+    }
+}
+
 const fn desk<'a>(core: &'a Core, brakes: Option<&'a Known>) -> Desk<'a> {
     Desk { registry: &core.registry, hands: &core.hands, brakes }
 }
 
+/// As [`apply`], but of what this process remembers; `None` when anything has to be asked, and nothing is written then.
+///
+/// After [`Failure::Outdated`] the transaction has to be rolled back. So this is for the writer, on PostgreSQL: SQLite answers a load
+/// without a round trip, and a caller's transaction is not ours to roll back.
+pub(crate) async fn apply_from_memory(core: &Core, tx: &Tx, inputs: &[Input]) -> Result<Option<Applied>, Failure> {
+    if matches!(inputs, [input] if input.begins()) {
+        // A start that comes alone needs no rollback when it is a repetition.
+        return Ok(None);
+    }
+    let Some((decided, granted)) = from_memory(core, inputs) else { return Ok(None) };
+    let same = match storage::write_granted(&**tx, &decided.batch, &granted).await {
+        // Something that begins is there already.
+        Err(error) if trouble(&error) == Trouble::Unique => false,
+        written => written?,
+    };
+    if !granted.heads.is_empty() {
+        core.observer.recalled(same);
+    }
+    if !same {
+        return Err(Failure::Outdated);
+    }
+    finish(core, tx, decided).await.map(Some)
+}
+
+/// A group as it is decided from memory, and what has to be so for that; `None` when that will not do.
+fn from_memory(core: &Core, inputs: &[Input]) -> Option<(Decided, Granted)> {
+    let foreseen = core.foresee()?;
+    let (loaded, granted) = Recall::of(inputs, &core.recent)?.loaded(foreseen)?;
+    let brakes = core.brakes.current(foreseen.brakes);
+    let decided = desk(core, brakes.as_deref()).decide(loaded, inputs, false).ok()?;
+    decided.is_all_written().then_some((decided, granted))
+}
+
 /// What follows from a write: postings, and the rows for people.
 async fn finish(core: &Core, tx: &Tx, decided: Decided) -> Result<Applied, Failure> {
-    let Decided { verdicts, batch, changed, takes, leases, ring, news } = decided;
+    let Decided { verdicts, batch, changed, takes, leases, ring, news, mut soon } = decided;
+    verdicts.iter().for_each(|verdict| misplaced(verdict, &batch.moved));
     if batch.queued.iter().any(|queued| queued.work.lane.is_some()) {
         // The next claim has to look for lanes.
         core.brakes.outdated();
@@ -124,7 +173,17 @@ async fn finish(core: &Core, tx: &Tx, decided: Decided) -> Result<Applied, Failu
         let Some(run) = changed.first().map(|changed| changed.run) else { continue };
         process.project(tx, changed).await.map_err(|error| unprojected(error, run, takes))?;
     }
-    Ok(Applied { verdicts, leases, ring, news })
+    let written = batch.born.into_iter().chain(batch.moved);
+    let kept = written.filter_map(|row| soon.remove(&row.id).map(|quiet_until| Kept { row, quiet_until })).collect();
+    Ok(Applied { verdicts, leases, ring, news, kept })
+}
+
+/// Says aloud that a fact found no place: only of what is written, for what was decided from memory may not be so.
+fn misplaced(verdict: &Verdict, moved: &[RunRow]) {
+    if let Verdict::Moved(Moved { run, state, unexpected: true, .. }) = verdict {
+        let workflow = moved.iter().find(|row| row.id == *run).map_or("unknown", |row| &row.workflow);
+        tracing::error!(run.id = %run, workflow, state, "a fact found no place in its run; it is kept and the run is flagged");
+    }
 }
 
 /// Code that fails on its rows spoils the turn as code that fails on its state does. In a group it is open on which run it failed:

@@ -241,6 +241,7 @@ mod tests {
             now: Timestamp::UNIX_EPOCH,
             real: 0,
             due: Timestamp::UNIX_EPOCH,
+            seen: None,
         }
     }
 

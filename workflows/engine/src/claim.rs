@@ -104,7 +104,9 @@ impl Core {
                 Err(error) => failed = Some(error),
             }
         }
-        if !rows.is_empty() {
+        self.recent.keep(rows.iter_mut().filter_map(|row| row.seen.take()));
+        if let Some(row) = rows.last() {
+            self.clock.note(row.now.timestamp_micros(), row.real);
             self.observer.claimed(rows.len(), began.elapsed());
             faults::point("after_claim");
         }

@@ -41,24 +41,25 @@ impl Engine {
     /// When the database fails or due work does not come to rest.
     pub async fn advance_to(&self, target: Timestamp, settling: Settling) -> Result<Timestamp, ClockError> {
         loop {
+            let began = self.now().await?;
             self.rest(settling).await?;
-            let now = self.now().await?;
-            if now >= target {
-                return Ok(now);
+            if began >= target {
+                return Ok(self.now().await?);
             }
-            let next = self.next_due(now).await?.map_or(target, |due| due.min(target));
+            // What has fallen due since this round began was perhaps not looked for: the clock does not leap over it.
+            let next = self.next_due(began).await?.map_or(target, |due| due.min(target));
             self.shift(next).await?;
         }
     }
 
-    /// The next instant after `now` at which something falls due.
-    async fn next_due(&self, now: Timestamp) -> Result<Option<Timestamp>, DbErr> {
+    /// The next instant after this one at which something falls due.
+    async fn next_due(&self, after: Timestamp) -> Result<Option<Timestamp>, DbErr> {
         let db = &self.core.db.write;
         let sql = "select min(not_before) from workflow_work where not_before > $1 and not_before < $2";
-        let values = vec![now.timestamp_micros().into(), LEASED.into()];
+        let values = vec![after.timestamp_micros().into(), LEASED.into()];
         let row = db.query_one_raw(statement(db.get_database_backend(), sql, values)).await?;
         let work: Option<i64> = row.map(|r| r.try_get_by_index(0)).transpose()?.flatten();
-        let tick = self.next_tick(now).await?;
+        let tick = self.next_tick(after).await?;
         Ok(work.map(instant).into_iter().chain(tick).min())
     }
 
@@ -164,6 +165,8 @@ struct Face {
     offset_us: AtomicI64,
     /// How far this machine's clock was ahead of the database's when that was last heard of.
     ahead_us: AtomicI64,
+    /// The latest that the database has told of its lease clock, or was foreseen to tell.
+    latest_us: AtomicI64,
     seen: AtomicBool,
 }
 
@@ -172,6 +175,9 @@ impl Mirror {
     pub(crate) fn note(&self, now_us: i64, real_us: i64) {
         self.0.offset_us.store(now_us - real_us, Ordering::Relaxed);
         self.0.ahead_us.store(here() - real_us, Ordering::Relaxed);
+        if self.0.latest_us.fetch_max(real_us, Ordering::Relaxed) > real_us + SET_BACK {
+            self.0.latest_us.store(real_us, Ordering::Relaxed);
+        }
         self.0.seen.store(true, Ordering::Release);
     }
 
@@ -182,12 +188,18 @@ impl Mirror {
     }
 
     /// What the database will say of the lease clock and of the offset, if it is asked now. It has said it before anybody heard of it, so
-    /// this is rather behind its clock than ahead of it.
+    /// this is rather behind its clock than ahead of it. It never goes back: of two turns of a run the second is not the earlier one.
     pub(crate) fn foresee(&self) -> Option<(i64, i64)> {
         let told = |it: &AtomicI64| it.load(Ordering::Relaxed);
-        self.0.seen.load(Ordering::Acquire).then(|| (here() - told(&self.0.ahead_us), told(&self.0.offset_us)))
+        self.0.seen.load(Ordering::Acquire).then(|| {
+            let real = here() - told(&self.0.ahead_us);
+            (real.max(self.0.latest_us.fetch_max(real, Ordering::Relaxed)), told(&self.0.offset_us))
+        })
     }
 }
+
+/// A database whose clock is this much before what it has told was set back; less than that, its answer was slow.
+const SET_BACK: i64 = 1_000_000;
 
 /// This machine's clock.
 #[expect(
@@ -196,4 +208,27 @@ impl Mirror {
 )]
 fn here() -> i64 {
     chrono::Utc::now().timestamp_micros()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn foreseen(mirror: &Mirror) -> i64 {
+        mirror.foresee().map_or(0, |(real, _)| real)
+    }
+
+    #[test]
+    fn the_foreseen_clock_goes_back_only_with_the_database() {
+        let (mirror, told) = (Mirror::default(), here());
+        assert_eq!(mirror.foresee(), None);
+        mirror.note(told, told);
+        let first = foreseen(&mirror);
+        assert!(first >= told);
+        // An answer that was long on its way.
+        mirror.note(told - SET_BACK / 2, told - SET_BACK / 2);
+        assert!(foreseen(&mirror) >= first, "a second turn would come before the first");
+        mirror.note(told - 3 * SET_BACK, told - 3 * SET_BACK);
+        assert!(foreseen(&mirror) < told - SET_BACK, "it would be ahead for as long as the clock was set back");
+    }
 }

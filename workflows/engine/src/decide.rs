@@ -13,7 +13,7 @@ use crate::registry::Registry;
 use crate::storage::{Ask, Batch, Loaded, Queued};
 use crate::turn::{Draft, JournalRow, Mark, NewWork, Spoiled};
 use crate::{Moved, News, RunId, Timestamp, WorkId};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What a process decides with: the workflows that its build knows, and the room it has for new work.
 #[derive(Clone, Copy)]
@@ -37,6 +37,8 @@ pub(crate) struct Decided {
     pub(crate) ring: BTreeSet<&'static str>,
     /// What the commit will have made true.
     pub(crate) news: Vec<News>,
+    /// The runs that will soon come back, and until when none of their timers is due.
+    pub(crate) soon: HashMap<RunId, Timestamp>,
 }
 
 impl Desk<'_> {
@@ -72,7 +74,8 @@ impl Desk<'_> {
 
 impl Ask {
     /// Everything that deciding these inputs needs to know.
-    pub(crate) fn about(inputs: &[Input], again: bool) -> Self {
+    pub(crate) fn about<'a>(inputs: impl IntoIterator<Item = &'a Input>, again: bool) -> Self {
+        let inputs: Vec<&Input> = inputs.into_iter().collect();
         let runs: BTreeSet<RunId> = inputs.iter().map(|i| i.run).collect();
         let keys = inputs.iter().filter_map(|input| match &input.what {
             What::Event { key, .. } if again || input.fence.is_none() => Some((input.run, key.to_string())),
@@ -184,17 +187,12 @@ impl<'a> Group<'a> {
                 return Ok(Verdict::NewerShape);
             };
             let timers = self.loaded.timers.remove(&input.run).unwrap_or_default();
-            self.drafts.insert(input.run, Draft::of(process.clone(), row.clone(), timers));
+            let mut draft = Draft::of(process.clone(), row.clone(), timers);
+            draft.quiet_until = self.loaded.quiet.remove(&input.run);
+            self.drafts.insert(input.run, draft);
         }
         let draft = self.drafts.get_mut(&input.run).expect("it was there or just inserted");
-        let verdict = draft.take(input, tries.as_ref(), self.loaded.now)?;
-        if let Verdict::Moved(moved) = &verdict
-            && moved.unexpected
-        {
-            let workflow = self.desk.registry.get(&draft.row.workflow).map_or("unknown", |process| process.name());
-            tracing::error!(run.id = %moved.run, workflow, state = moved.state, "a fact found no place in its run; it is kept and the run is flagged");
-        }
-        Ok(verdict)
+        draft.take(input, tries.as_ref(), self.loaded.now)
     }
 
     fn repeated(&mut self, input: &Input) {
@@ -214,6 +212,7 @@ impl<'a> Group<'a> {
             leases: vec![],
             ring: BTreeSet::new(),
             news: self.news,
+            soon: HashMap::new(),
         };
         for draft in std::mem::take(&mut self.drafts).into_values() {
             decided.gather(draft, self.desk, (now, real));
@@ -237,9 +236,12 @@ impl Decided {
     /// Gathers what a draft left behind, claiming new work at once where this process has room for it.
     fn gather(&mut self, mut draft: Draft, desk: Desk<'_>, (now, real): (Timestamp, i64)) {
         self.tell(&draft);
+        let quiet_until = draft.quiet_until().filter(|_| !draft.row.finished);
+        let mut comes_back = !draft.born;
         for work in draft.added.drain(..) {
             let room = desk.room(&work, now);
             let leased = room.is_some();
+            comes_back |= leased;
             if let Some(room) = room {
                 let fused = Fused { input: draft.row.input.clone(), now, real };
                 self.leases.push(desk.hands.lease(fused.row(&work), room));
@@ -251,6 +253,7 @@ impl Decided {
             }
             self.batch.queued.push(Queued { work, leased });
         }
+        self.soon.extend(quiet_until.filter(|_| comes_back).map(|until| (draft.row.id, until)));
         // The turn that led here, not one that was ignored since: a re-projection finds the same one in the journal.
         if let Some(&JournalRow { seq, at, .. }) = draft.journal.iter().rev().find(|j| j.mark == Mark::Moved) {
             let row = &draft.row;
@@ -277,7 +280,7 @@ impl Batch {
 
     fn gather(&mut self, mut draft: Draft) {
         let run = draft.row.id;
-        if draft.left && !draft.born {
+        if draft.left && !draft.born && draft.quiet_until != Some(Timestamp::MAX_UTC) {
             self.left.push(run);
             if draft.row.finished {
                 self.ended.push(run);

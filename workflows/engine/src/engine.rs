@@ -7,6 +7,7 @@ use crate::databases::Databases;
 use crate::event::{Input, Manner, Verdict, What};
 use crate::hands::Hands;
 use crate::observe::{Observe, Unobserved};
+use crate::recent::Recent;
 use crate::registry::Registry;
 use crate::step::encode;
 use crate::tx::{TurnError, Tx, event_input};
@@ -87,6 +88,7 @@ pub(crate) struct Core {
     pub(crate) bell: Bell,
     pub(crate) observer: Arc<dyn Observe>,
     pub(crate) clock: Mirror,
+    pub(crate) recent: Recent,
 }
 
 /// The durable runtime of one process. Cheap to clone.
@@ -115,6 +117,7 @@ impl Engine {
             bell: Bell::with(ring),
             observer,
             clock,
+            recent: Recent::default(),
         });
         let writer = writer(Arc::clone(&core));
         Self { core, writer }

@@ -40,6 +40,8 @@ pub const PLANTED: &[&str] = &[
     // Nobody counts the deaths of those who hold a piece of work; or every claim that left no failure behind counts as one.
     "no_death_count",
     "claims_are_deaths",
+    // What a process remembers of a run is believed.
+    "no_recall_check",
     // Two claims take the same work; one event is taken in twice.
     "no_skip_locked",
     "no_event_key",

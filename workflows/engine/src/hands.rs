@@ -240,6 +240,7 @@ impl Fused {
             now: self.now,
             real: self.real,
             due: work.due,
+            seen: None,
         }
     }
 }

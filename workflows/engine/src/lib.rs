@@ -8,6 +8,8 @@
 //!    begins one itself ([`Engine::begin`]) and takes the turn within it ([`Tx`]). There is one way to commit a turn, and a group of
 //!    two hundred goes it like a group of one.
 //! 3. *Load*: the runs are locked in id order; then the clocks are read, then the fences and the timers that are due.
+//!    On PostgreSQL a group of runs that this process wrote last, or claimed work of, is not loaded: it is remembered, and the write looks
+//!    whether it is still so.
 //! 4. *Decide*, in memory: due timers fire first, each at its own instant; then the author's [`Workflow::on`] says what the event means.
 //! 5. *Write*, set-based: journal, states, work, facts; then the workflow's [`Project`] brings the rows that people read in line.
 //! 6. *Commit*. New work is already leased to this process where it has room and nothing holds it back, and goes to a worker at once;
@@ -20,6 +22,7 @@
 //! | promise | test |
 //! |---|---|
 //! | a turn is atomic | `promises::a_turn_is_atomic` |
+//! | what a process remembers of a run is never believed | all of `recall`; `tests::mutations::without_a_look_at_what_is_remembered_turns_are_lost` of the simulation |
 //! | whoever waits together is committed together | `promises::many_events_of_many_runs_share_a_commit` |
 //! | the same event twice is one event | `promises::the_same_event_twice_is_one_event` |
 //! | a commit whose answer was lost is not a second turn | `lost_replies::a_commit_whose_answer_is_lost_is_one_turn` |
@@ -103,6 +106,8 @@ mod operate;
 mod party;
 mod policy;
 mod process;
+mod recall;
+mod recent;
 mod refusal;
 mod registry;
 mod replay;

@@ -79,6 +79,8 @@ pub trait Observe: Send + Sync + 'static {
     fn reclaimed(&self, _count: u64) {}
     /// A group had to be split because of one turn.
     fn split(&self) {}
+    /// Of a group, runs were decided from memory, and the database had them as they are remembered, or not.
+    fn recalled(&self, _same: bool) {}
     /// Finished runs went to the archive.
     fn archived(&self, _workflow: &str, _runs: u64) {}
     /// The archive forgot runs.

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 /// Facts sealed in one transaction.
 const BATCH: usize = 500;
 /// The name of the sealer's lock among our advisory locks.
-const LOCK: i64 = 0x1bbe_5ea1;
+pub(crate) const LOCK: i64 = 0x1bbe_5ea1;
 
 /// Stamps facts, on PostgreSQL and on SQLite.
 const SEAL: [&str; 2] = [
@@ -100,14 +100,18 @@ impl Engine {
     }
 }
 
+/// Makes this transaction the leader on PostgreSQL, and has it walk through the index of what is unsealed.
+///
+/// For the few rows that it expects there the planner would take a bitmap. That one looks up whatever was ever sealed since the last
+/// vacuum, each time, and marks none of it as dead: 2.8 ms for 80 facts once 30,000 were sealed.
+pub(crate) const LEAD: &str = "select pg_try_advisory_xact_lock($1), set_config('enable_bitmapscan', 'off', true)";
+
 /// On PostgreSQL the leader holds an advisory lock until its commit; on SQLite there is one writer anyway.
 async fn lead(tx: &Link<DatabaseTransaction>) -> Result<bool, DbErr> {
     if tx.get_database_backend() == DbBackend::Sqlite {
         return Ok(true);
     }
-    let row = tx
-        .query_one_raw(statement(DbBackend::Postgres, "select pg_try_advisory_xact_lock($1)", vec![LOCK.into()]))
-        .await?;
+    let row = tx.query_one_raw(statement(DbBackend::Postgres, LEAD, vec![LOCK.into()])).await?;
     row.map_or(Ok(false), |r| r.try_get_by_index(0))
 }
 
@@ -118,10 +122,7 @@ async fn stamp(tx: &Link<DatabaseTransaction>) -> Result<usize, DbErr> {
         Some(row) => (row.try_get_by_index::<i64>(0)?, row.try_get_by_index::<Vec<u8>>(1)?),
         None => (0, vec![]),
     };
-    let open = format!(
-        "select run, seq, n, kind, body, at from event_log where position is null order by run, seq, n limit {BATCH}"
-    );
-    let rows = tx.query_all_raw(statement(backend, &open, vec![])).await?;
+    let rows = tx.query_all_raw(statement(backend, &unsealed(), vec![])).await?;
     // Facts of one run keep their order; between runs the order is that of sealing.
     let mut facts = rows.iter().map(fact).collect::<Result<Vec<_>, _>>()?;
     facts.sort_by_key(|f| (f.at, f.run, f.seq, f.n));
@@ -135,6 +136,13 @@ async fn stamp(tx: &Link<DatabaseTransaction>) -> Result<usize, DbErr> {
         tx.execute_raw(sealing(backend, &facts, seals)).await?;
     }
     Ok(facts.len())
+}
+
+/// SQL for what the sealer takes next, in the order of its index.
+pub(crate) fn unsealed() -> String {
+    format!(
+        "select run, seq, n, kind, body, at from event_log where position is null order by run, seq, n limit {BATCH}"
+    )
 }
 
 /// One statement for all of them, each found by its key.

@@ -5,6 +5,7 @@ use crate::engine::Core;
 use crate::event::{EventKey, Input, Manner, Origin, Verdict, What};
 use crate::hands::Lease;
 use crate::link::Link;
+use crate::recent::Kept;
 use crate::step::encode;
 use crate::storage::real_clock;
 use crate::{Conflict, Moved, News, Refusal, RunId, Timestamp, Workflow, faults};
@@ -30,6 +31,7 @@ struct After {
     leases: Vec<Lease>,
     ring: BTreeSet<&'static str>,
     news: Vec<News>,
+    kept: Vec<Kept>,
     /// Work became due that no turn queued.
     due: bool,
     /// What else only a commit makes true, in words or for this process to know.
@@ -85,6 +87,7 @@ impl From<Failure> for TurnError {
             Failure::Storage(error) => Self::Storage(error),
             Failure::Spoiled(spoiled) => Self::Poison { run: spoiled.run, why: spoiled.why },
             Failure::Taken(conflict) => Self::Taken(conflict),
+            Failure::Outdated => Self::Storage(DbErr::Custom("what was remembered is not so".to_owned())),
             Failure::NotAlone(run) => Self::Poison { run, why: "a slice of one was not alone".to_owned() },
         }
     }
@@ -197,11 +200,12 @@ impl Tx {
 
     /// Keeps for after the commit what only a commit makes true, and hands back the verdicts.
     pub(crate) fn remember(&self, applied: Applied) -> Vec<Verdict> {
-        let Applied { verdicts, leases, ring, news } = applied;
+        let Applied { verdicts, leases, ring, news, kept } = applied;
         let mut after = self.after.lock().unwrap_or_else(PoisonError::into_inner);
         after.leases.extend(leases);
         after.ring.extend(ring);
         after.news.extend(news);
+        after.kept.extend(kept);
         verdicts
     }
 
@@ -211,7 +215,7 @@ impl Tx {
     /// When the commit fails; after a lost connection its outcome is open, and the event keys tell on the next try.
     pub async fn commit(self) -> Result<(), DbErr> {
         let Self { inner, core, after } = self;
-        let After { leases, ring, news, due, then } = after.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let After { leases, ring, news, kept, due, then } = after.into_inner().unwrap_or_else(PoisonError::into_inner);
         let (early, late) = leases.into_iter().partition::<Vec<_>, _>(|_| faults::planted("effect_before_commit"));
         if !early.is_empty() {
             early.into_iter().for_each(|lease| core.hands.deliver(lease));
@@ -221,6 +225,7 @@ impl Tx {
         faults::point("before_commit");
         inner.commit().await?;
         faults::point("after_commit");
+        core.recent.keep(kept);
         late.into_iter().for_each(|lease| core.hands.deliver(lease));
         faults::point("before_bell");
         core.bell.ring(&ring);

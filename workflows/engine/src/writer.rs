@@ -3,10 +3,15 @@
 //! While one commit syncs, the next group gathers by itself; after waking the writer yields until nothing new comes ("boarding"),
 //! which catches outcomes that finish together. Callers only await an answer: whoever hangs up leaves no open transaction.
 //!
+//! A group that this process remembers all of is not asked about, where asking is a round trip; if it is not so any more, the group is
+//! decided once more from what is loaded.
+//!
 //! A group that gets no answer from the database is not waited for without end: its connection is thrown away, and whether it was
 //! committed is found out by its keys, as after a wire that was cut.
 
-use crate::apply::{Failure, apply};
+mod ahead;
+
+use crate::apply::{Applied, Failure, apply, apply_from_memory};
 use crate::databases::{Trouble, trouble};
 use crate::engine::Core;
 use crate::event::{Input, Verdict};
@@ -14,13 +19,13 @@ use crate::link::Link;
 use crate::storage::lease;
 use crate::tx::{TurnError, Tx};
 use crate::{RunId, faults};
+use ahead::Ahead;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::JoinHandle;
 
 /// Yields that bring nothing new before the group leaves.
 const BOARDING_YIELDS: u32 = 3;
@@ -53,8 +58,9 @@ pub(crate) fn writer(core: Arc<Core>) -> Writer {
     tokio::spawn(async move {
         let (mut group, mut ahead) = (Vec::with_capacity(core.group), Ahead::default());
         while next(&mut receive, &mut group, core.group, &mut ahead).await > 0 {
+            ahead.came();
             board(&mut receive, &mut group, core.group).await;
-            commit(&core, std::mem::take(&mut group), false, &mut ahead).await;
+            commit(&core, std::mem::take(&mut group), Trust::Memory, &mut ahead).await;
         }
     });
     Writer(send)
@@ -69,44 +75,6 @@ async fn next(receive: &mut mpsc::Receiver<Item>, group: &mut Vec<Item>, most: u
         ahead.let_go();
     }
     receive.recv_many(group, most).await
-}
-
-/// The next group's transaction, begun while the commit before it syncs: to begin is a round trip.
-///
-/// Only where many turns come together and more is in hand, so that the next group is near. On PostgreSQL a transaction that has asked
-/// nothing yet holds nothing: no lock, no snapshot, no time. On SQLite it would hold the one lock that there is.
-#[derive(Default)]
-struct Ahead(Option<JoinHandle<Result<Link<DatabaseTransaction>, DbErr>>>);
-
-impl Ahead {
-    /// How long it waits for its group.
-    const PATIENCE: Duration = Duration::from_millis(20);
-
-    const fn is_begun(&self) -> bool {
-        self.0.is_some()
-    }
-
-    fn begin(&mut self, link: &Link) {
-        if self.0.is_none() && link.get_database_backend() == DbBackend::Postgres {
-            let link = link.clone();
-            self.0 = Some(tokio::spawn(async move { link.begin().await }));
-        }
-    }
-
-    /// The transaction that was begun, or one that is begun now.
-    async fn begun(&mut self, link: &Link) -> Result<Link<DatabaseTransaction>, DbErr> {
-        match self.0.take() {
-            Some(begun) => begun.await.map_err(|gone| DbErr::Custom(gone.to_string()))?,
-            None => link.begin().await,
-        }
-    }
-
-    /// Nobody came: it is rolled back.
-    fn let_go(&mut self) {
-        if let Some(begun) = self.0.take() {
-            tokio::spawn(async move { drop(begun.await) });
-        }
-    }
 }
 
 async fn board(receive: &mut mpsc::Receiver<Item>, group: &mut Vec<Item>, most: usize) {
@@ -124,18 +92,29 @@ async fn board(receive: &mut mpsc::Receiver<Item>, group: &mut Vec<Item>, most: 
     }
 }
 
+/// What a group may be decided from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trust {
+    /// What this process remembers, if that is all of it.
+    Memory,
+    /// What is loaded.
+    Rows,
+    /// What is loaded, and an earlier commit of the same may have gone through: what is there already was ours.
+    Again,
+}
+
 /// Commits a group; splits it when one of its turns spoils it; tries again when the database is away.
-fn commit<'a>(core: &'a Arc<Core>, mut group: Vec<Item>, mut again: bool, ahead: &'a mut Ahead) -> BoxFuture<'a, ()> {
+fn commit<'a>(core: &'a Arc<Core>, mut group: Vec<Item>, mut trust: Trust, ahead: &'a mut Ahead) -> BoxFuture<'a, ()> {
     async move {
         let mut pause = Duration::from_millis(20);
         let mut link = core.db.writer.clone();
         while !group.is_empty() {
             let inputs: Vec<Input> = group.iter().map(|item| item.input.clone()).collect();
-            let failure = match attempt(core, ahead, &link, &inputs, again).await {
+            let failure = match attempt(core, ahead, &link, &inputs, trust).await {
                 Ok(verdicts) => return answer(group, verdicts),
                 Err(failure) => failure,
             };
-            match meet(core, ahead, failure, group, &mut again).await {
+            match meet(core, ahead, failure, group, &mut trust).await {
                 Next::Again(rest) => group = rest,
                 Next::Wait(rest) => {
                     group = rest;
@@ -156,15 +135,19 @@ enum Next {
     Wait(Vec<Item>),
 }
 
-async fn meet(core: &Arc<Core>, ahead: &mut Ahead, failure: Failure, group: Vec<Item>, again: &mut bool) -> Next {
+async fn meet(core: &Arc<Core>, ahead: &mut Ahead, failure: Failure, group: Vec<Item>, trust: &mut Trust) -> Next {
     match failure {
         Failure::Storage(error) if trouble(&error) == Trouble::Passing => {
             tracing::warn!(error = %error, turns = group.len(), "the database is away, the group waits");
             // The commit may have gone through without its answer.
-            *again = true;
+            *trust = Trust::Again;
             Next::Wait(group)
         }
-        Failure::NotAlone(run) => Next::Again(alone(core, ahead, run, group, *again).await),
+        Failure::Outdated => {
+            *trust = Trust::Rows;
+            Next::Again(group)
+        }
+        Failure::NotAlone(run) => Next::Again(alone(core, ahead, run, group, *trust).await),
         Failure::Spoiled(spoiled) if spoiled.timer.is_some() => {
             park_timer(core, &spoiled).await;
             Next::Again(group)
@@ -173,7 +156,7 @@ async fn meet(core: &Arc<Core>, ahead: &mut Ahead, failure: Failure, group: Vec<
             core.observer.split();
             let mut first = group;
             let second = first.split_off(first.len() / 2);
-            commit(core, first, *again, ahead).await;
+            commit(core, first, *trust, ahead).await;
             Next::Again(second)
         }
         failure => Next::Again(single(failure, group)),
@@ -181,10 +164,10 @@ async fn meet(core: &Arc<Core>, ahead: &mut Ahead, failure: Failure, group: Vec<
 }
 
 /// Commits the inputs of a run that takes something scarce one by one, and leaves the others.
-async fn alone(core: &Arc<Core>, ahead: &mut Ahead, run: RunId, group: Vec<Item>, again: bool) -> Vec<Item> {
+async fn alone(core: &Arc<Core>, ahead: &mut Ahead, run: RunId, group: Vec<Item>, trust: Trust) -> Vec<Item> {
     let (his, others): (Vec<_>, Vec<_>) = group.into_iter().partition(|item| item.input.run == run);
     for item in his {
-        commit(core, vec![item], again, ahead).await;
+        commit(core, vec![item], trust, ahead).await;
     }
     others
 }
@@ -214,22 +197,36 @@ async fn attempt(
     ahead: &mut Ahead,
     link: &Link,
     inputs: &[Input],
-    again: bool,
+    trust: Trust,
 ) -> Result<Vec<Verdict>, Failure> {
     let began = Instant::now();
     faults::point("writer_before_begin");
     let tx = Tx::new(ahead.begun(link).await?, Arc::clone(core));
     faults::point("writer_after_begin");
-    let applied = apply(core, &tx, inputs, again).await?;
+    let applied = applied(core, &tx, inputs, trust).await?;
     let verdicts = tx.remember(applied);
     faults::point("writer_applied");
-    if inputs.len() > 1 && core.hands.holding() > inputs.len() {
+    let is_more_in_hand = core.hands.holding() > inputs.iter().filter(|input| input.fence.is_some()).count();
+    if is_more_in_hand {
         ahead.begin(link);
     }
     tx.commit().await?;
+    if is_more_in_hand {
+        ahead.expect();
+    }
     faults::point("writer_before_answer");
     core.observer.committed(inputs.len(), began.elapsed());
     Ok(verdicts)
+}
+
+async fn applied(core: &Core, tx: &Tx, inputs: &[Input], trust: Trust) -> Result<Applied, Failure> {
+    if trust == Trust::Memory
+        && tx.get_database_backend() == DbBackend::Postgres
+        && let Some(applied) = apply_from_memory(core, tx, inputs).await?
+    {
+        return Ok(applied);
+    }
+    apply(core, tx, inputs, trust == Trust::Again).await
 }
 
 fn answer(group: Vec<Item>, verdicts: Vec<Verdict>) {

@@ -2,7 +2,7 @@
 
 use domain::Timestamp;
 use sea_orm::ActiveValue::Set;
-use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::sea_query::{Expr, ExprTrait, LockBehavior, LockType};
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, UpdateMany};
 
 use crate::entity::webhook_inbox::{ActiveModel, Column, Entity, Model};
@@ -56,14 +56,16 @@ pub async fn accept(conn: &impl ConnectionTrait, message: &Waiting) -> std::resu
     }
 }
 
-/// The messages that wait longest, at most so many.
+/// The messages that wait longest, at most so many. Nobody else gets them until the end of the transaction: two who work on the same
+/// one at the same time would tell its run twice, and a unique key would end the work of the second.
 pub async fn waiting(conn: &impl ConnectionTrait, limit: u64) -> Result<Vec<Waiting>> {
     let rows = Entity::find()
         .filter(Column::ProcessedAt.is_null())
         .order_by_asc(Column::ReceivedAt)
         .order_by_asc(Column::Provider)
         .order_by_asc(Column::EventId)
-        .limit(limit);
+        .limit(limit)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
     let read = |row: Model| Waiting::try_from(row).map_err(|why| why.of("webhook_inbox"));
     rows.all(conn).await?.into_iter().map(read).collect()
 }

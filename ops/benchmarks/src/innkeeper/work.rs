@@ -281,6 +281,10 @@ impl Observe for Hands {
         self.metrics.split();
     }
 
+    fn recalled(&self, same: bool) {
+        self.metrics.recalled(same);
+    }
+
     fn archived(&self, workflow: &str, runs: u64) {
         self.metrics.archived(workflow, runs);
     }

@@ -3,7 +3,7 @@
 use super::Target;
 use crate::storage::brakes::{BrakeRow, Read};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -55,11 +55,6 @@ impl Known {
         !self.queues.contains(queue) && !self.workflows.contains(workflow) && !party.is_some_and(stands)
     }
 
-    /// The number of the last change of a brake that is known.
-    pub(crate) const fn version(&self) -> i32 {
-        self.version
-    }
-
     /// Whether the database's last change of a brake is known.
     pub(crate) fn is_current(&self, version: i32) -> bool {
         self.version == version
@@ -85,6 +80,8 @@ impl Known {
 #[derive(Debug)]
 pub(crate) struct Brakes {
     known: RwLock<Arc<Known>>,
+    /// The number of the last change that a commit was told of, known or not.
+    heard: AtomicI32,
     outdated: AtomicBool,
     /// Knowledge older than this is refreshed before a claim.
     fresh: Duration,
@@ -92,15 +89,21 @@ pub(crate) struct Brakes {
 
 impl Brakes {
     pub(crate) fn new(fresh: Duration) -> Self {
-        Self { known: RwLock::default(), outdated: AtomicBool::new(true), fresh }
+        Self { known: RwLock::default(), heard: AtomicI32::new(0), outdated: AtomicBool::new(true), fresh }
     }
 
     pub(crate) fn known(&self) -> Arc<Known> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The number of the last change of a brake, as far as this process has heard.
+    pub(crate) fn heard(&self) -> i32 {
+        self.heard.load(Ordering::Relaxed)
+    }
+
     /// What is known, if the database's last change of a brake is in it; otherwise the next claim reads first.
     pub(crate) fn current(&self, version: i32) -> Option<Arc<Known>> {
+        self.heard.store(version, Ordering::Relaxed);
         let known = self.known();
         if !known.is_current(version) {
             self.outdated();
@@ -121,6 +124,7 @@ impl Brakes {
     }
 
     pub(crate) fn learn(&self, known: Known) {
+        self.heard.store(known.version, Ordering::Relaxed);
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(known);
     }
 

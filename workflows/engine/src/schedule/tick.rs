@@ -71,7 +71,8 @@ impl Engine {
                 // Nothing is wrong with the schedule: the next call fires it.
                 Err(TurnError::Storage(error)) if trouble(&error) == Trouble::Passing => return Err(error),
                 Err(error) => {
-                    tracing::error!(schedule = schedule.name, instant = %instant, error = %error, "a schedule's tick failed; it is tried again");
+                    let cause = std::error::Error::source(&error).map(ToString::to_string);
+                    tracing::error!(schedule = schedule.name, instant = %instant, error = %error, cause, "a schedule's tick failed; it is tried again");
                     self.note_failure(schedule.name, &error.to_string()).await?;
                     break;
                 }

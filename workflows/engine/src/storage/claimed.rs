@@ -1,10 +1,13 @@
 //! Claimed work, as the two databases hand it over.
 
 use super::{instant, narrow, work_id};
-use crate::{Timestamp, WorkId};
+use crate::recent::Kept;
+use crate::turn::RunRow;
+use crate::{RunId, Timestamp, WorkId};
 use chrono::serde::ts_microseconds;
 use sea_orm::{DbErr, QueryResult};
 use serde::Deserialize;
+use uuid::Uuid;
 
 /// A claimed piece of work with all that its execution needs.
 ///
@@ -33,6 +36,9 @@ pub(crate) struct ClaimedRow {
     pub(crate) real: i64,
     #[serde(with = "ts_microseconds")]
     pub(crate) due: Timestamp,
+    /// Its run as the claim saw it, where that spares whoever completes it a load: never on SQLite.
+    #[serde(skip)]
+    pub(crate) seen: Option<Kept>,
 }
 
 impl ClaimedRow {
@@ -45,10 +51,13 @@ impl ClaimedRow {
     }
 
     fn of_columns(row: &QueryResult) -> Result<Self, DbErr> {
+        let work = work_id(row, 0)?;
+        let (workflow, input): (String, String) = (row.try_get_by_index(4)?, row.try_get_by_index(14)?);
+        let seen = seen(row, work.run, &workflow, &input)?;
         Ok(Self {
-            work: work_id(row, 0)?,
+            work,
             kind: row.try_get_by_index(3)?,
-            workflow: row.try_get_by_index(4)?,
+            workflow,
             queue: row.try_get_by_index(5)?,
             payload: row.try_get_by_index(6)?,
             request: row.try_get_by_index(7)?,
@@ -58,12 +67,34 @@ impl ClaimedRow {
             first_claimed_at: row.try_get_by_index(11)?,
             error_class: row.try_get_by_index(12)?,
             trace: row.try_get_by_index(13)?,
-            input: row.try_get_by_index(14)?,
+            input,
             now: instant(row.try_get_by_index(15)?),
             real: row.try_get_by_index(16)?,
             due: instant(row.try_get_by_index(17)?),
             priority: narrow(row.try_get_by_index::<i32>(18)?.into())?,
             deaths: row.try_get_by_index(19)?,
+            seen,
         })
     }
+}
+
+/// The run of claimed work, if it is told until when its timers are quiet; a number below zero says that it has none.
+fn seen(row: &QueryResult, id: RunId, workflow: &str, input: &str) -> Result<Option<Kept>, DbErr> {
+    let Some(quiet_until) = row.try_get_by_index::<Option<i64>>(28)? else { return Ok(None) };
+    let parent: Option<Uuid> = row.try_get_by_index(21)?;
+    let row = RunRow {
+        id,
+        workflow: workflow.to_owned(),
+        key: row.try_get_by_index(20)?,
+        parent: parent.map(RunId::from_uuid),
+        input: input.to_owned(),
+        state: row.try_get_by_index(22)?,
+        state_name: row.try_get_by_index(23)?,
+        shape: row.try_get_by_index(24)?,
+        seq: row.try_get_by_index(25)?,
+        finished: false,
+        unexpected: row.try_get_by_index(26)?,
+        head: row.try_get_by_index(27)?,
+    };
+    Ok(Some(Kept { row, quiet_until: if quiet_until < 0 { Timestamp::MAX_UTC } else { instant(quiet_until) } }))
 }

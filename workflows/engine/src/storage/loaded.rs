@@ -29,13 +29,15 @@ pub(crate) struct Loaded {
     pub(crate) timers: HashMap<RunId, Vec<DueTimer>>,
     pub(crate) fences: HashMap<WorkId, FenceRow>,
     pub(crate) seen: HashSet<(RunId, String)>,
+    /// Until when no timer of a run is due: only of those that were not loaded but remembered.
+    pub(crate) quiet: HashMap<RunId, Timestamp>,
 }
 
 impl Loaded {
     /// What is there when nothing is there yet.
     pub(crate) fn nothing(now: Timestamp, real: i64, brakes: i32) -> Self {
         let (runs, timers, fences) = (HashMap::new(), HashMap::new(), HashMap::new());
-        Self { now, real, brakes, runs, timers, fences, seen: HashSet::new() }
+        Self { now, real, brakes, runs, timers, fences, seen: HashSet::new(), quiet: HashMap::new() }
     }
 
     /// PostgreSQL answers with a union of rows, whose columns mean what their tag says.
@@ -90,6 +92,7 @@ impl Loaded {
             timers: HashMap::new(),
             fences: told.fences.into_iter().collect(),
             seen: told.seen,
+            quiet: HashMap::new(),
         };
         for (work, payload, due, wide) in told.timers {
             loaded.arm(DueTimer { work, payload, due: instant(due), scope: scope(wide) });

@@ -4,6 +4,7 @@
 
 pub(crate) mod brakes;
 mod claimed;
+mod foreseen;
 pub(crate) mod lease;
 pub(crate) mod loaded;
 pub(crate) mod names;
@@ -14,6 +15,7 @@ pub(crate) mod single;
 mod sqlite;
 
 pub(crate) use claimed::ClaimedRow;
+pub(crate) use foreseen::{Foreseen, write_foreseen, write_granted};
 pub(crate) use loaded::{FenceRow, Loaded};
 
 use crate::turn::{JournalRow, NewWork, RunRow};
@@ -140,54 +142,6 @@ pub(crate) async fn write(tx: &impl ConnectionTrait, batch: &Batch) -> Result<()
     };
     tx.execute_raw(statement).await?;
     Ok(())
-}
-
-/// What a commit expects of the database without having asked it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Foreseen {
-    pub(crate) real: i64,
-    pub(crate) offset_us: i64,
-    pub(crate) brakes: i32,
-}
-
-impl Foreseen {
-    /// How far behind the database's clock the foreseen one may be, and how far ahead (SQLite's has milliseconds), in microseconds.
-    const BEHIND: i64 = 100_000;
-    const AHEAD: i64 = 1_000;
-
-    /// What a load would have brought.
-    pub(crate) fn loaded(self) -> Loaded {
-        Loaded::nothing(instant(self.real + self.offset_us), self.real, self.brakes)
-    }
-
-    /// SQL for whether the database is as it was foreseen, with the parameters of offset, brakes and lease clock.
-    fn is_true(backend: DbBackend, [offset, brakes, real]: [&str; 3]) -> String {
-        format!(
-            "select 1 from business_clock where offset_us = {offset} and brakes = {brakes} and {} - {real} between -{} and {}",
-            real_clock(backend),
-            Self::AHEAD,
-            Self::BEHIND
-        )
-    }
-
-    fn values(self) -> [Value; 3] {
-        [self.offset_us.into(), self.brakes.into(), self.real.into()]
-    }
-}
-
-/// Writes the commit of a single start, if the database is as it was foreseen and neither the run nor its key exist.
-///
-/// Otherwise nothing is written, nothing fails, and the answer is `false`.
-pub(crate) async fn write_foreseen(
-    tx: &impl ConnectionTrait,
-    batch: &Batch,
-    foreseen: Foreseen,
-) -> Result<bool, DbErr> {
-    let statement = match tx.get_database_backend() {
-        DbBackend::Sqlite => sqlite::write_foreseen(batch, foreseen),
-        _ => postgres::write_foreseen(batch, foreseen),
-    };
-    Ok(tx.execute_raw(statement).await?.rows_affected() > 0)
 }
 
 /// Claims due work, each piece for one process only, and returns it with a new attempt number.

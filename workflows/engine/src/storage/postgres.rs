@@ -9,7 +9,7 @@ mod write;
 
 pub(super) use claim::{LOCK_LANES, claim, claim_lanes};
 pub(super) use load::load;
-pub(super) use write::{write, write_foreseen};
+pub(super) use write::{write, write_foreseen, write_granted};
 
 use crate::{RunId, Scope, WorkId};
 use sea_orm::Value;

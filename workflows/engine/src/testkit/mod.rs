@@ -56,6 +56,15 @@ pub fn looks_at_leases(backend: sea_orm::DbBackend) -> [String; 2] {
     [crate::lease_keeping::rescuing(backend), crate::lease_keeping::held_by()]
 }
 
+/// What a sealer asks on PostgreSQL: to lead, and then what is unsealed. For a test of how the
+/// database finds it.
+#[must_use]
+pub fn a_sealing() -> (sea_orm::Statement, String) {
+    let lead =
+        crate::storage::statement(sea_orm::DbBackend::Postgres, crate::sealer::LEAD, vec![crate::sealer::LOCK.into()]);
+    (lead, crate::sealer::unsealed())
+}
+
 /// A claim of due work from two queues. For a test of how the database finds it.
 #[must_use]
 pub fn a_claim(backend: sea_orm::DbBackend) -> sea_orm::Statement {

@@ -9,6 +9,7 @@ use crate::{
     Conflict, ENGINE_QUEUE, Moved, Origin, Posted, Priority, Refusal, RunId, Scope, Timestamp, Verdict, WorkId,
 };
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Timers that set timers that are already due: past this many in one turn it is a mistake, not patience.
 const MOST_TIMERS_AT_ONCE: usize = 1000;
@@ -40,6 +41,8 @@ pub(crate) struct Draft {
     /// The state's own timers in the database must go.
     pub(crate) left: bool,
     pub(crate) takes: Option<&'static str>,
+    /// None of the timers that the database has is due before then, if that is known: at the end of time, it has none.
+    pub(crate) quiet_until: Option<Timestamp>,
 }
 
 /// What a turn was caused by, for its journal row.
@@ -67,6 +70,7 @@ impl Draft {
             ended: false,
             left: false,
             takes: None,
+            quiet_until: None,
         }
     }
 
@@ -90,7 +94,7 @@ impl Draft {
             head: GENESIS.to_vec(),
         };
         let mut draft = Self::of(process, row, vec![]);
-        draft.born = true;
+        (draft.born, draft.quiet_until) = (true, Some(Timestamp::MAX_UTC));
         let step = draft.process.start(terms, now).map_err(|why| draft.spoiled(None, why))?;
         let cause = Cause {
             key: EventKey::start().to_string(),
@@ -101,6 +105,14 @@ impl Draft {
         };
         draft.turn(step, &cause, now).map_err(|why| draft.spoiled(None, why))?;
         Ok(draft)
+    }
+
+    /// Until when none of its timers will be due once this is written, if that is known.
+    pub(crate) fn quiet_until(&self) -> Option<Timestamp> {
+        // One that is set for the end of time is a timer all the same.
+        let in_ages = Timestamp::MAX_UTC - Duration::from_secs(1);
+        let fresh = self.added.iter().filter(|w| w.kind == kind::TIMER).map(|w| w.due.min(in_ages));
+        fresh.chain(self.quiet_until).min().filter(|_| self.quiet_until.is_some())
     }
 
     /// Lets every due timer fire, in order, each at the instant it was meant for.

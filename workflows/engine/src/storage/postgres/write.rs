@@ -2,6 +2,8 @@
 
 use super::super::{Batch, Foreseen, Queued, schema::LEASED, statement};
 use super::{Column, Sets, each, ids, scope, text, uuids, works};
+use crate::faults::planted;
+use crate::recall::Granted;
 use crate::turn::{JournalRow, RunRow};
 use crate::{Posted, RunId, WorkId};
 use sea_orm::{DbBackend, Statement};
@@ -16,11 +18,11 @@ pub(in super::super) fn write(batch: &Batch) -> Statement {
     let mut sets = shared(batch);
     let parts: [Option<String>; 8] = [
         some(&batch.born).map(|runs| born(runs, &mut sets)).map(|insert| part("born", &insert)),
-        some(&batch.moved).map(|runs| moved(runs, &mut sets)),
-        some(&batch.done).map(|works| done(works, &mut sets)),
-        some(&batch.left).map(|runs| disarmed(runs, &batch.ended, &mut sets)),
-        some(&batch.replaced).map(|names| replaced(names, &mut sets)),
-        some(&batch.withdrawn).map(|payloads| withdrawn(payloads, &mut sets)),
+        some(&batch.moved).map(|runs| moved(runs, &mut sets)).map(|update| part("moved", &update)),
+        some(&batch.done).map(|works| done(works, &mut sets)).map(|delete| part("done", &delete)),
+        some(&batch.left).map(|runs| disarmed(runs, &batch.ended, &mut sets)).map(|delete| part("disarmed", &delete)),
+        some(&batch.replaced).map(|names| replaced(names, &mut sets)).map(|delete| part("replaced", &delete)),
+        some(&batch.withdrawn).map(|payloads| withdrawn(payloads, &mut sets)).map(|delete| part("withdrawn", &delete)),
         some(&batch.queued).map(|works| queued(works, &mut sets)).map(|insert| part("queued", &insert)),
         some(&batch.facts).map(|facts| posted(facts, &mut sets)).map(|insert| part("posted", &insert)),
     ];
@@ -54,6 +56,54 @@ fn shared(batch: &Batch) -> Sets {
     Sets { values, lone: batch.is_lone() }
 }
 
+/// The same of a group that was decided from memory: what follows is written if every run still has the head that is remembered, every
+/// completion is of a first claim, and the clock is as it was foreseen. What begins and is there already breaks its key.
+///
+/// Runs are locked before anything else, in the order of their ids as by a load; the clock is looked at last, after whatever was waited
+/// for.
+pub(in super::super) fn write_granted(batch: &Batch, granted: &Granted) -> Statement {
+    let mut sets = shared(batch);
+    let (mut parts, mut counts) = (vec![], vec![]);
+    if let Some(runs) = some(&batch.moved) {
+        parts.push(part("moved", &format!("{} returning 1", still(runs, granted, &mut sets))));
+        counts.push(counted("moved", runs.len(), &mut sets));
+    }
+    if let Some(works) = some(&batch.done) {
+        let so_far = counts.iter().map(|count| format!(" and {count}")).collect::<String>();
+        parts.push(part("done", &format!("{}{}{so_far} returning 1", done(works, &mut sets), first())));
+        counts.push(counted("done", works.len(), &mut sets));
+    }
+    if let Some(runs) = some(&batch.born) {
+        parts.push(part("born", &format!("{} returning 1", born(runs, &mut sets))));
+        counts.push(counted("born", runs.len(), &mut sets));
+    }
+    let clock = seen(granted.clock, &mut sets);
+    parts.push(part("granted", &format!("select where case when {} then {clock} end", counts.join(" and "))));
+    let now = |sql: String| format!("{sql}, granted");
+    let then = |sql: String| format!("{sql} and exists (select from granted)");
+    let freely = [
+        some(&batch.left).map(|runs| part("disarmed", &then(disarmed(runs, &batch.ended, &mut sets)))),
+        some(&batch.replaced).map(|names| part("replaced", &then(replaced(names, &mut sets)))),
+        some(&batch.withdrawn).map(|payloads| part("withdrawn", &then(withdrawn(payloads, &mut sets)))),
+        some(&batch.queued).map(|works| part("queued", &now(queued(works, &mut sets)))),
+        some(&batch.facts).map(|facts| part("posted", &now(posted(facts, &mut sets)))),
+    ];
+    parts.extend(freely.into_iter().flatten());
+    let sql = format!("with {}\n{}", parts.join(",\n"), now(journal(&batch.journal, &mut sets)));
+    statement(DbBackend::Postgres, &sql, sets.values)
+}
+
+/// Whether a part has as many rows as it must.
+fn counted(name: &str, rows: usize, sets: &mut Sets) -> String {
+    format!("(select count(*) from {name}) = {}", sets.value(i64::try_from(rows).unwrap_or(i64::MAX).into()))
+}
+
+/// Whether the clock and the brakes are as they were foreseen.
+fn seen(foreseen: Foreseen, sets: &mut Sets) -> String {
+    let expected = foreseen.values().map(|value| sets.value(value));
+    format!("exists ({})", Foreseen::is_true(DbBackend::Postgres, expected.each_ref().map(String::as_str)))
+}
+
 fn part(name: &str, sql: &str) -> String {
     format!("{name} as ({sql})")
 }
@@ -81,14 +131,30 @@ fn born(runs: &[RunRow], sets: &mut Sets) -> String {
 }
 
 fn moved(runs: &[RunRow], sets: &mut Sets) -> String {
+    let runs = sets.of(moving(runs));
+    format!("{MOVED} from {runs} m where r.id = m.id")
+}
+
+const MOVED: &str =
+    "update workflow_run r set state = m.state, state_name = m.name, shape = m.shape, seq = m.seq, status = m.status,
+    unexpected = m.unexpected, head = m.head, updated_at = $1";
+
+fn moving(runs: &[RunRow]) -> Vec<Column> {
     let mut columns = vec![("id", ids(runs.iter().map(|r| r.id)))];
     columns.extend(changing(runs));
+    columns
+}
+
+/// Moves the runs that are remembered, as long as they have the head that they had and are of no newer build.
+///
+/// They come in the order of their ids, one by one through the index of these: so they are locked in that order.
+fn still(runs: &[RunRow], granted: &Granted, sets: &mut Sets) -> String {
+    let was = |run: &RunRow| granted.heads.get(&run.id).cloned().unwrap_or_default();
+    let mut columns = moving(runs);
+    columns.push(("was", each(runs.iter().map(was))));
     let runs = sets.of(columns);
-    format!(
-        "moved as (
-  update workflow_run r set state = m.state, state_name = m.name, shape = m.shape, seq = m.seq, status = m.status,
-    unexpected = m.unexpected, head = m.head, updated_at = $1 from {runs} m where r.id = m.id)"
-    )
+    let same = if planted("no_recall_check") { "" } else { " and r.head = m.was and r.shape <= m.shape" };
+    format!("{MOVED} from {runs} m where r.id = m.id{same}")
 }
 
 /// The columns of a run that a turn may change.
@@ -105,35 +171,32 @@ fn changing(runs: &[RunRow]) -> [Column; 7] {
 }
 
 fn done(done: &[WorkId], sets: &mut Sets) -> String {
-    let done = sets.of(works(done.iter()).into());
-    format!(
-        "done as (
-  delete from workflow_work w using {done} d where w.run = d.run and w.seq = d.seq and w.n = d.n)"
-    )
+    let done = sets.of(Vec::from(works(done.iter())));
+    format!("delete from workflow_work w using {done} d where w.run = d.run and w.seq = d.seq and w.n = d.n")
+}
+
+/// Of what is completed: it is by its first claim, which no failure came before.
+fn first() -> &'static str {
+    if planted("no_fencing") { "" } else { " and w.attempt = 1 and w.last_error is null" }
 }
 
 fn disarmed(left: &[RunId], ended: &[RunId], sets: &mut Sets) -> String {
     let (left, ended) = (sets.value(uuids(left.iter().copied())), sets.value(uuids(ended.iter().copied())));
     format!(
-        "disarmed as (
-  delete from workflow_work w where w.run = any({left}) and w.kind = 1 and (w.scope = 0 or w.run = any({ended})))"
+        "delete from workflow_work w where w.run = any({left}) and w.kind = 1 and (w.scope = 0 or w.run = any({ended}))"
     )
 }
 
 fn replaced(names: &[(RunId, String)], sets: &mut Sets) -> String {
     let names = pairs(names, "name", sets);
-    format!(
-        "replaced as (
-  delete from workflow_work w using {names} d where w.run = d.run and w.kind = 1 and w.name = d.name)"
-    )
+    format!("delete from workflow_work w using {names} d where w.run = d.run and w.kind = 1 and w.name = d.name")
 }
 
 fn withdrawn(payloads: &[(RunId, String)], sets: &mut Sets) -> String {
     let payloads = pairs(payloads, "payload", sets);
     format!(
-        "withdrawn as (
-  delete from workflow_work w using {payloads} d
-  where w.run = d.run and w.kind = 0 and w.attempt = 0 and w.payload = d.payload)"
+        "delete from workflow_work w using {payloads} d
+  where w.run = d.run and w.kind = 0 and w.attempt = 0 and w.payload = d.payload"
     )
 }
 

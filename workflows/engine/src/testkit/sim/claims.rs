@@ -2,11 +2,12 @@
 
 use super::memory::{Memory, WorkRow};
 use crate::faults::planted;
+use crate::recent::Kept;
 use crate::storage::brakes::{BrakeRow, Read};
-use crate::storage::schema::LEASED;
+use crate::storage::schema::{LEASED, kind};
 use crate::storage::{Claim, ClaimedRow, LANES_AT_ONCE, Take, instant};
 use crate::turn::NewWork;
-use crate::{Paused, Target, WorkId};
+use crate::{Paused, Target, Timestamp, WorkId};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
@@ -141,6 +142,7 @@ impl Memory {
 
     fn take_one(&mut self, work: WorkId, holder: Uuid, now: i64) -> Option<ClaimedRow> {
         self.stand(work, LEASED);
+        let seen = self.seen(work);
         let row = self.work.get_mut(&work)?;
         row.attempt += 1;
         row.holder = Some(holder);
@@ -165,7 +167,17 @@ impl Memory {
             now: instant(now),
             real: now,
             due,
+            seen,
         })
+    }
+
+    /// The run of work that is about to be claimed, where whoever completes it is spared a load.
+    fn seen(&self, work: WorkId) -> Option<Kept> {
+        let (row, run) = (self.work.get(&work)?, self.runs.get(&work.run)?);
+        let of_kind = |kind| self.work_of(work.run).filter(move |(_, row)| row.new.kind == kind);
+        let is_alone = row.new.kind == kind::EFFECT && of_kind(kind::EFFECT).count() == 1;
+        let quiet_until = of_kind(kind::TIMER).map(|(_, row)| row.new.due).min().unwrap_or(Timestamp::MAX_UTC);
+        (is_alone && row.attempt == 0 && !run.finished).then(|| Kept { row: run.clone(), quiet_until })
     }
 }
 

@@ -12,8 +12,8 @@ use crate::{RunId, Workflow};
 use uuid::Uuid;
 
 /// Stalls that ask for a pitch, and the pitches there are.
-const STALLS: u32 = 30;
-const PITCHES: u32 = 22;
+const STALLS: u32 = 24;
+const PITCHES: u32 = 17;
 
 /// Somebody who wants one thing, once.
 #[derive(Clone, Debug)]

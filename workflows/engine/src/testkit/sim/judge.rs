@@ -49,6 +49,9 @@ pub(super) struct Oracle {
     /// How often runs were put away, and brought back.
     pub(super) archived: u32,
     pub(super) restored: u32,
+    /// Commits of which something was decided from memory, and those that found it changed.
+    pub(super) recalled: u32,
+    pub(super) outdated: u32,
     /// What the archive has forgotten, and how much that is.
     pub(super) purged: u32,
     pub(super) forgotten: Vec<(RunRow, Vec<JournalRow>)>,

@@ -10,6 +10,7 @@ use super::wardens::{Tick, Ticks};
 use crate::event::Fence;
 use crate::faults::planted;
 use crate::process::RawChanged;
+use crate::recall::Granted;
 use crate::storage::brakes::BrakeRow;
 use crate::storage::schema::{LEASED, PARKED, kind};
 use crate::storage::{Ask, Batch, FenceRow, Loaded, instant};
@@ -65,6 +66,8 @@ pub(super) enum Refused {
     Unique,
     /// A pitch is taken.
     Taken(Conflict),
+    /// What was decided from memory is not so.
+    Outdated,
 }
 
 /// All tables.
@@ -125,6 +128,7 @@ impl Memory {
             timers: HashMap::new(),
             fences: HashMap::with_capacity(ask.fences.len()),
             seen: glimpse.seen,
+            quiet: HashMap::new(),
         };
         for run in ask.runs.iter().filter(|run| glimpse.runs.contains(run)) {
             loaded.runs.extend(self.runs.get(run).map(|row| (*run, row.clone())));
@@ -223,9 +227,19 @@ impl Memory {
     }
 
     /// Commits all or nothing; what the databases refuse is refused here.
-    pub(super) fn commit(&mut self, tx: u64, batch: Batch, stalls: &[(RunId, u32, State)]) -> Result<(), Refused> {
+    pub(super) fn commit(
+        &mut self,
+        tx: u64,
+        batch: Batch,
+        granted: Option<&Granted>,
+        stalls: &[(RunId, u32, State)],
+    ) -> Result<(), Refused> {
         if self.open.iter().all(|open| open.tx != tx) {
             return Err(Refused::Gone);
+        }
+        if granted.is_some_and(|granted| !self.grants(tx, &batch, granted)) {
+            self.rollback(tx);
+            return Err(Refused::Outdated);
         }
         let fits = self.unique(&batch).and_then(|()| self.project(stalls));
         if fits.is_err() {
@@ -237,9 +251,29 @@ impl Memory {
         Ok(())
     }
 
+    /// Whether the rows are as a process remembers them. One that somebody else has locked is taken for changed: the databases wait for
+    /// him, and mostly that is how they find it then.
+    fn grants(&self, tx: u64, batch: &Batch, granted: &Granted) -> bool {
+        let others = || self.open.iter().filter(|open| open.tx != tx);
+        let same = |(run, head): (&RunId, &Vec<u8>)| {
+            let free = others().all(|open| !open.runs.contains(run));
+            free && (planted("no_recall_check") || self.runs.get(run).is_some_and(|row| row.head == *head))
+        };
+        let first = |work: &WorkId| {
+            let free = others().all(|open| !open.work.contains(work));
+            let untried = |row: &WorkRow| planted("no_fencing") || (row.attempt == 1 && row.last_error.is_none());
+            free && self.work.get(work).is_some_and(untried)
+        };
+        let absent = |row: &RunRow| !self.runs.contains_key(&row.id) && !self.is_named(row);
+        granted.heads.iter().all(same) && batch.done.iter().all(first) && batch.born.iter().all(absent)
+    }
+
+    fn is_named(&self, row: &RunRow) -> bool {
+        self.names.contains(&(row.workflow.clone(), row.key.clone()))
+    }
+
     fn unique(&self, batch: &Batch) -> Result<(), Refused> {
-        let named = |row: &RunRow| self.names.contains(&(row.workflow.clone(), row.key.clone()));
-        let born = batch.born.iter().any(|row| self.runs.contains_key(&row.id) || named(row));
+        let born = batch.born.iter().any(|row| self.runs.contains_key(&row.id) || self.is_named(row));
         let told = !planted("no_event_key") && batch.journal.iter().any(|row| self.journalled(row.run, &row.key));
         let queued =
             batch.queued.iter().any(|q| self.work.contains_key(&q.work.work) && !batch.done.contains(&q.work.work));

@@ -74,6 +74,10 @@ pub struct Seen {
     pub rounds: u32,
     /// See [`rounds`](Self::rounds).
     pub missed: u32,
+    /// Commits of groups of which something was decided from memory, and those that found it changed.
+    pub recalled: u32,
+    /// See [`recalled`](Self::recalled).
+    pub outdated: u32,
     /// How often a party's rate or circuit let nobody claim, and how often its circuit opened.
     pub throttled: u32,
     /// See [`throttled`](Self::throttled).
@@ -141,6 +145,8 @@ impl World {
             archived: self.oracle.archived,
             restored: self.oracle.restored,
             forgotten: self.oracle.purged,
+            recalled: self.oracle.recalled,
+            outdated: self.oracle.outdated,
             throttled: self.oracle.throttled,
             openings: self.oracle.openings,
             hits: self.plan.hits().collect(),

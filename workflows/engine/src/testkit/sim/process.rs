@@ -13,6 +13,7 @@ use crate::claim::{allowed, lanes_share, taken};
 use crate::event::{Fence, Input, What};
 use crate::faults::planted;
 use crate::hands::{Hands, Lease};
+use crate::recent::Recent;
 use crate::storage::brakes::BrakeRow;
 use crate::storage::schema::PARKED;
 use crate::storage::{Claim, Order, Take, instant};
@@ -51,6 +52,8 @@ pub(super) struct Process {
     pub(super) up: bool,
     /// The brakes as it last read them.
     pub(super) brakes: Known,
+    /// The runs that it wrote last.
+    pub(super) recent: Recent,
     last_task: u32,
     suspects: HashSet<Fence>,
 }
@@ -69,6 +72,7 @@ impl Default for Process {
             archiving: None,
             up: false,
             brakes: Known::default(),
+            recent: Recent::default(),
             last_task: 0,
             suspects: HashSet::new(),
         }
@@ -253,7 +257,8 @@ impl World {
 
     pub(super) fn take(&mut self, process: usize, chosen: &[WorkId]) {
         let holder = self.processes[process].hands.process;
-        for row in self.memory.take(chosen, holder, self.now) {
+        for mut row in self.memory.take(chosen, holder, self.now) {
+            self.processes[process].recent.keep(row.seen.take());
             let (work, attempt) = (row.work, row.attempt);
             self.log.note(self.now, process, Deed::Claimed(work, attempt));
             self.must_be_alone(work);
@@ -459,7 +464,9 @@ impl World {
     fn is_poison(&mut self, process: usize, task: u32) -> bool {
         let row = &self.processes[process].tasks[&task].lease.row;
         let (work, first) = (row.work, row.attempt == 1);
-        if first && self.poison.is_none() && self.strikes(M::Poison, process) {
+        // Not what a process that stood still still believes to hold: somebody else may long have done it.
+        let held = self.memory.holds(Fence { work, attempt: row.attempt });
+        if first && held && self.poison.is_none() && self.strikes(M::Poison, process) {
             self.poison = Some(work);
         }
         self.poison == Some(work)

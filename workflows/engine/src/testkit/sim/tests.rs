@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 #[test]
 fn every_seed_keeps_every_promise_with_everything_going_wrong() {
-    let (mut throttled, mut openings, mut stories) = (0, 0, [0; 5]);
+    let (mut throttled, mut openings, mut stories) = (0, 0, [0; 7]);
     for seed in 0..40 {
         let seen = simulate(seed).unwrap_or_else(|broken| panic!("{broken}"));
         assert!(seen.runs >= 50, "seed {seed} has only {} runs", seen.runs);
@@ -26,11 +26,12 @@ fn every_seed_keeps_every_promise_with_everything_going_wrong() {
         throttled += seen.throttled;
         openings += seen.openings;
         let told = [seen.archived, seen.restored, seen.forgotten, seen.rounds, seen.missed];
+        let told = told.into_iter().chain([seen.recalled, seen.outdated]);
         stories.iter_mut().zip(told).for_each(|(sum, told)| *sum += told);
     }
     assert!(
         stories.iter().all(|told| *told >= 40),
-        "archived, restored, forgotten; rounds begun and missed: {stories:?}"
+        "archived, restored, forgotten; rounds begun and missed; decided from memory and found changed: {stories:?}"
     );
     assert!(throttled >= 40 && openings >= 10, "limits held back {throttled} claims, circuits opened {openings} times");
 }
@@ -63,6 +64,11 @@ mod mutations {
     #[test]
     fn without_skip_locked_work_is_claimed_twice() {
         must_be_missed("no_skip_locked", "is claimed while somebody holds it");
+    }
+
+    #[test]
+    fn without_a_look_at_what_is_remembered_turns_are_lost() {
+        must_be_missed("no_recall_check", "is left in");
     }
 
     #[test]

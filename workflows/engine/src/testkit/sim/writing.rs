@@ -10,7 +10,10 @@ use crate::apply::{Failure, contested};
 use crate::archive::called_for;
 use crate::decide::{Decided, Desk};
 use crate::event::{Input, What};
-use crate::storage::Ask;
+use crate::recall::{Granted, Recall};
+use crate::recent::Kept;
+use crate::storage::{Ask, Foreseen};
+use crate::turn::RunRow;
 use crate::{ProjectError, TurnError, Verdict};
 use sea_orm::{DbErr, RuntimeErr};
 use std::borrow::Cow;
@@ -49,6 +52,8 @@ pub(super) struct Item {
 pub(super) struct Group {
     items: Vec<Item>,
     again: bool,
+    /// Nothing of it is decided from memory.
+    careful: bool,
     glimpse: Option<Glimpse>,
     /// How often it has looked for its locks in vain.
     waited: u32,
@@ -66,6 +71,7 @@ pub(super) struct Transaction {
     pub(super) tx: u64,
     group: Group,
     decided: Decided,
+    granted: Option<Granted>,
 }
 
 impl World {
@@ -76,14 +82,16 @@ impl World {
         }
         let Some(mut group) = self.next_group(process) else { return };
         let inputs: Vec<Input> = group.items.iter().map(|item| item.input.clone()).collect();
-        let ask = Ask::about(&inputs, group.again);
+        let recall = self.recall(process, &mut group, &inputs);
+        // Of what is remembered nothing is asked but what time it is.
+        let asked = if recall.is_some() { Ask::about(&[], false) } else { Ask::about(&inputs, group.again) };
         let tick = group.tick();
         match tick.map(|tick| self.memory.row_of(tick)) {
             None | Some(Row::Free) => {}
             Some(Row::Waits) => return self.wait(process, group),
             Some(Row::Passed) => return self.pass(process, group),
         }
-        let Some((tx, mut loaded)) = self.memory.begin(&ask, self.now, &mut group.glimpse) else {
+        let Some((tx, mut loaded)) = self.memory.begin(&asked, self.now, &mut group.glimpse) else {
             return self.wait(process, group);
         };
         tick.into_iter().for_each(|tick| self.memory.tick(tx, tick));
@@ -92,17 +100,25 @@ impl World {
         let archived = called_for(&loaded, &inputs);
         if !archived.is_empty() {
             self.oracle.restored += u32::try_from(archived.len()).unwrap_or(u32::MAX);
-            loaded = self.memory.restore(tx, &archived, &ask, self.now);
+            loaded = self.memory.restore(tx, &archived, &asked, self.now);
+        }
+        let mut granted = None;
+        if let Some(recall) = recall {
+            let clock = Foreseen { real: loaded.real, offset_us: 0, brakes: loaded.brakes };
+            let Some(remembered) = recall.loaded(clock) else { return self.with_care(process, tx, group) };
+            (loaded, granted) = (remembered.0, Some(remembered.1));
         }
         let Process { hands, brakes, .. } = &self.processes[process];
         let brakes = brakes.is_current(loaded.brakes).then_some(brakes);
         let desk = Desk { registry: &self.registry, hands, brakes };
         match desk.decide(loaded, &inputs, group.again) {
+            decided if granted.is_some() && !decided.as_ref().is_ok_and(Decided::is_all_written) => {
+                self.with_care(process, tx, group);
+            }
             Ok(decided) => {
-                self.must_be_fenced(&inputs, &decided.verdicts, group.again);
                 let leased = decided.batch.queued.iter().filter(|queued| queued.leased).map(|queued| &queued.work);
                 leased.for_each(|work| self.oracle.may_begin(work));
-                self.processes[process].open = Some(Transaction { tx, group, decided });
+                self.processes[process].open = Some(Transaction { tx, group, decided, granted });
                 let slow = if self.strikes(M::Delay, process) { 2_000_000 } else { 0 };
                 let wait = slow + self.dice.between(500, 6_000);
                 self.appoint(process, wait, Happening::Commit);
@@ -112,6 +128,24 @@ impl World {
                 self.meet(process, group, failure);
             }
         }
+    }
+
+    /// What the process remembers of a group of the writer's, if that is all of it.
+    fn recall(&mut self, process: usize, group: &mut Group, inputs: &[Input]) -> Option<Recall> {
+        let own = group.items.iter().any(|item| item.owner.is_own());
+        if own || group.again || group.careful {
+            return None;
+        }
+        let recall = Recall::of(inputs, &self.processes[process].recent);
+        group.careful = recall.is_none();
+        recall
+    }
+
+    /// Rolls back, and has the group decided from what is loaded.
+    fn with_care(&mut self, process: usize, tx: u64, group: Group) {
+        self.memory.rollback(tx);
+        self.processes[process].groups.push_front(Group { careful: true, glimpse: None, ..group });
+        self.appoint(process, 300, Happening::Write);
     }
 
     /// It looks again and again, ever more seldom: a lock may be held by somebody who stands still.
@@ -145,15 +179,15 @@ impl World {
         Some(Group { items: inbox.drain(..most).collect(), ..Group::default() })
     }
 
-    /// A completion that is accepted must come from the latest claim, or repeat what was taken in already.
-    fn must_be_fenced(&mut self, inputs: &[Input], verdicts: &[Verdict], again: bool) {
-        for (input, verdict) in inputs.iter().zip(verdicts) {
-            let (Some(fence), Verdict::Moved(_)) = (input.fence, verdict) else { continue };
-            let ours = again && self.is_taken_in(input, inputs);
-            if !self.memory.holds(fence) && !ours {
-                self.oracle.wrong.push(format!("a late completion of {} is accepted", fence.work));
-            }
-        }
+    /// Completions that a commit accepts although they are not from the latest claim, nor repeat what was taken in already.
+    fn late(&self, group: &Group, verdicts: &[Verdict]) -> Vec<String> {
+        let inputs: Vec<Input> = group.items.iter().map(|item| item.input.clone()).collect();
+        let late = |(input, verdict): (&Input, &Verdict)| {
+            let fence = input.fence.filter(|_| matches!(verdict, Verdict::Moved(_)))?;
+            let ours = group.again && self.is_taken_in(input, &inputs);
+            (!self.memory.holds(fence) && !ours).then(|| format!("a late completion of {} is accepted", fence.work))
+        };
+        inputs.iter().zip(verdicts).filter_map(late).collect()
     }
 
     /// Whether this event is in the journal, or comes with this group by the latest claim.
@@ -172,17 +206,25 @@ impl World {
         if self.strikes(M::CrashBeforeCommit, process) {
             return self.crash(process);
         }
-        let Some(Transaction { tx, group, decided }) = self.processes[process].open.take() else { return };
+        let Some(Transaction { tx, group, decided, granted }) = self.processes[process].open.take() else { return };
         if self.strikes(M::CommitLost, process) {
             self.memory.rollback(tx);
             return self.once_more(process, group);
         }
-        let Decided { verdicts, batch, changed, takes, leases, ring, news: _ } = decided;
+        let Decided { verdicts, batch, changed, takes, leases, ring, news: _, mut soon } = decided;
+        let written = batch.born.iter().chain(&batch.moved);
+        let keep = |row: &RunRow| Some(Kept { quiet_until: soon.remove(&row.id)?, row: row.clone() });
+        let kept: Vec<Kept> = written.filter_map(keep).collect();
+        let late = self.late(&group, &verdicts);
         let stalls = changed.get("stall").map(|changed| stalls(changed)).unwrap_or_default();
         let noted = self.oracle.note(&batch);
         let tick = group.tick();
-        match self.memory.commit(tx, batch, &stalls) {
+        match self.memory.commit(tx, batch, granted.as_ref(), &stalls) {
             Ok(()) => {}
+            Err(Refused::Outdated) => {
+                self.oracle.outdated += 1;
+                return self.with_care(process, tx, group);
+            }
             Err(Refused::Gone) => return self.once_more(process, group),
             Err(Refused::Unique) => return self.meet(process, group, Failure::Storage(unique_violation())),
             Err(Refused::Taken(conflict)) => {
@@ -190,6 +232,8 @@ impl World {
             }
         }
         self.log.note(self.now, process, Deed::Committed(tx));
+        self.oracle.wrong.extend(late);
+        self.oracle.recalled += u32::from(granted.is_some_and(|granted| !granted.heads.is_empty()));
         self.oracle.committed(noted, &stalls);
         tick.into_iter().for_each(|tick| self.oracle.rounds.fired(tick));
         if self.strikes(M::CommitUnknown, process) {
@@ -198,6 +242,7 @@ impl World {
         if self.strikes(M::CrashAfterCommit, process) {
             return self.crash(process);
         }
+        self.processes[process].recent.keep(kept);
         for (item, verdict) in group.items.into_iter().zip(verdicts) {
             self.answer(process, item, Ok(verdict));
         }

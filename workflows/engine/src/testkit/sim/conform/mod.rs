@@ -215,10 +215,10 @@ impl<'a> Play<'a> {
             }
             Act::Commit(name, batch) => {
                 let Some((tx, _)) = self.open.remove(name) else { return Answer::Waits };
-                match memory.commit(tx, again(batch), &[]) {
+                match memory.commit(tx, again(batch), None, &[]) {
                     Ok(()) => Answer::Done,
                     Err(Refused::Unique) => Answer::Unique,
-                    Err(Refused::Gone | Refused::Taken(_)) => Answer::Waits,
+                    Err(Refused::Gone | Refused::Taken(_) | Refused::Outdated) => Answer::Waits,
                 }
             }
             Act::Rollback(name) => {
@@ -229,12 +229,12 @@ impl<'a> Play<'a> {
             }
             Act::Claim(claim) => {
                 let chosen = memory.choose(claim, now);
-                Answer::Rows(sql::claimed(memory.take(&chosen, claim.holder, now)))
+                Answer::Rows(sql::claimed(memory.take(&chosen, claim.holder, now), self.sql.locks_rows()))
             }
             Act::ClaimLanes(claim, after) => {
                 let last = memory.last_lane(claim.takes[0].queue, after);
                 let chosen = memory.choose_in_lanes(claim, after, now);
-                let mut rows = sql::claimed(memory.take(&chosen, claim.holder, now));
+                let mut rows = sql::claimed(memory.take(&chosen, claim.holder, now), self.sql.locks_rows());
                 rows.push(format!("{last:?}"));
                 Answer::Rows(rows)
             }
@@ -373,7 +373,7 @@ fn sorted(rows: impl Iterator<Item = String>) -> Vec<String> {
 
 /// What was loaded, but for the clocks.
 fn in_words(loaded: &Loaded, restored: &[RunId]) -> Vec<String> {
-    let Loaded { now: _, real: _, brakes: _, runs, timers, fences, seen } = loaded;
+    let Loaded { now: _, real: _, brakes: _, runs, timers, fences, seen, quiet: _ } = loaded;
     let mut rows: Vec<String> = runs.values().map(|row| format!("{row:?}")).collect();
     rows.extend(timers.values().flatten().map(|timer| format!("{timer:?}")));
     rows.extend(fences.iter().map(|fence| format!("{fence:?}")));

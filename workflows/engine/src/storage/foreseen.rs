@@ -1,0 +1,74 @@
+//! Commits that have not asked everything before they write: the write itself looks whether the database is as it was foreseen.
+
+use super::{Batch, Loaded, instant, postgres, real_clock, sqlite};
+use crate::Timestamp;
+use crate::recall::Granted;
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Value};
+
+/// What a commit expects of the database without having asked it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Foreseen {
+    pub(crate) real: i64,
+    pub(crate) offset_us: i64,
+    pub(crate) brakes: i32,
+}
+
+impl Foreseen {
+    /// How far behind the database's clock the foreseen one may be, in microseconds.
+    const BEHIND: i64 = 100_000;
+
+    /// How far ahead: not at all, but for SQLite's having only milliseconds.
+    const fn ahead(backend: DbBackend) -> i64 {
+        match backend {
+            DbBackend::Sqlite => 1_000,
+            _ => 0,
+        }
+    }
+
+    /// The latest that the business clock may show if all is as it was foreseen.
+    pub(crate) fn at_most(self) -> Timestamp {
+        instant(self.real + self.offset_us + Self::BEHIND)
+    }
+
+    /// What a load would have brought.
+    pub(crate) fn loaded(self) -> Loaded {
+        Loaded::nothing(instant(self.real + self.offset_us), self.real, self.brakes)
+    }
+
+    /// SQL for whether the database is as it was foreseen, with the parameters of offset, brakes and lease clock.
+    pub(super) fn is_true(backend: DbBackend, [offset, brakes, real]: [&str; 3]) -> String {
+        format!(
+            "select 1 from business_clock where offset_us = {offset} and brakes = {brakes} and {} - {real} between -{} and {}",
+            real_clock(backend),
+            Self::ahead(backend),
+            Self::BEHIND
+        )
+    }
+
+    pub(super) fn values(self) -> [Value; 3] {
+        [self.offset_us.into(), self.brakes.into(), self.real.into()]
+    }
+}
+
+/// Writes the commit of a single start, if the database is as it was foreseen and neither the run nor its key exist.
+///
+/// Otherwise nothing is written, nothing fails, and the answer is `false`.
+pub(crate) async fn write_foreseen(
+    tx: &impl ConnectionTrait,
+    batch: &Batch,
+    foreseen: Foreseen,
+) -> Result<bool, DbErr> {
+    let statement = match tx.get_database_backend() {
+        DbBackend::Sqlite => sqlite::write_foreseen(batch, foreseen),
+        _ => postgres::write_foreseen(batch, foreseen),
+    };
+    Ok(tx.execute_raw(statement).await?.rows_affected() > 0)
+}
+
+/// Writes the commit of a group that was decided from memory, on PostgreSQL.
+///
+/// `false` when anything is not as it was granted, and a broken key when what begins is there already: then what was written stands for
+/// nothing, and the transaction must be rolled back.
+pub(crate) async fn write_granted(tx: &impl ConnectionTrait, batch: &Batch, granted: &Granted) -> Result<bool, DbErr> {
+    Ok(tx.execute_raw(postgres::write_granted(batch, granted)).await?.rows_affected() > 0)
+}
