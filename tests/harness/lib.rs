@@ -6,6 +6,7 @@
 //! - [`TestApp`]: the product in this process, asked over HTTP, with an outbox instead of the post;
 //! - [`market`]: homes to book, and what guests and hosts do with them over HTTP;
 //! - [`servers`]: private Postgres and Redis servers on free loopback ports, durable as in production, gone when the test is;
+//! - [`Port`]: a port of one's own, for a process that listens on it again after it was killed;
 //! - [`Beside`]: a process in a runtime of its own, for tests that kill one between two awaits;
 //! - [`program`]: the real `innkeeper` binary as a child process, for tests that kill it;
 //! - [`proxy`]: a TCP proxy before a server: late, silent, cut, or with the answer to a commit lost;
@@ -17,6 +18,7 @@ pub mod database;
 pub mod dump;
 pub mod market;
 pub mod picture;
+mod ports;
 pub mod program;
 mod proof;
 pub mod proxy;
@@ -27,6 +29,7 @@ pub use app::TestApp;
 pub use beside::Beside;
 pub use database::{Backend, TestDatabase, begin};
 pub use dump::{Dump, Dumper};
+pub use ports::Port;
 
 #[doc(hidden)]
 pub mod both;

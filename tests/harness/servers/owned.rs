@@ -1,7 +1,6 @@
 //! One server process of ours: its folder, its free port, its user, and its certain end.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -11,6 +10,7 @@ use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
 use super::Leash;
+use crate::Port;
 
 /// How often another free port is tried when somebody else was quicker to take the last one.
 const PORTS_TRIED: usize = 5;
@@ -143,11 +143,10 @@ pub fn limit_memory(pid: u32, bytes: Option<u64>) {
 }
 
 /// Runs `start` on free loopback ports until one attempt is not beaten to its port.
-pub(super) fn on_a_free_port<S>(mut start: impl FnMut(u16) -> Result<S>) -> Result<S> {
+pub(super) fn on_a_free_port<S>(mut start: impl FnMut(Port) -> Result<S>) -> Result<S> {
     let mut last = None;
     for _ in 0..PORTS_TRIED {
-        let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|taken| taken.local_addr())?.port();
-        match start(port) {
+        match start(Port::free()?) {
             Ok(server) => return Ok(server),
             Err(error) => last = Some(error),
         }

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::owned::{Account, Process, on_a_free_port, tail};
 use super::{SmallDisk, find};
-use crate::wait;
+use crate::{Port, wait};
 
 const START_UP: Duration = Duration::from_secs(60);
 const ROLE: &str = "innkeeper";
@@ -22,6 +22,8 @@ const PREFIX: &str = "innkeeper-postgres-";
 /// A Postgres server of our own; dropping it ends it and removes its files.
 pub struct Postgres {
     port: u16,
+    /// Keeps the port ours while nobody listens there.
+    lease: Option<Port>,
     password: String,
     programs: PathBuf,
     account: Account,
@@ -44,7 +46,8 @@ impl Postgres {
 
     fn begin(mut server: Self) -> Result<Self> {
         on_a_free_port(|port| {
-            server.port = port;
+            server.port = port.number();
+            server.lease = Some(port);
             server.start_again()
         })?;
         Ok(server)
@@ -59,7 +62,7 @@ impl Postgres {
     fn cluster_in(account: Account, folder: TempDir) -> Result<Self> {
         let programs = find::postgres_folder()?;
         let password = format!("{:032x}", rand::random::<u128>());
-        let server = Self { port: 0, password, programs, account, process: None, folder };
+        let server = Self { port: 0, lease: None, password, programs, account, process: None, folder };
         server.make_cluster()?;
         Ok(server)
     }
@@ -173,7 +176,7 @@ mod tests {
         let mut server = Postgres::new_cluster().unwrap();
         let mut tried = Vec::new();
         on_a_free_port(|free_port| {
-            server.port = if tried.is_empty() { taken_port } else { free_port };
+            server.port = if tried.is_empty() { taken_port } else { free_port.number() };
             let outcome = server.start_again();
             tried.push(outcome.as_ref().err().map(ToString::to_string));
             outcome

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use super::owned::{Account, Process, on_a_free_port, tail};
 use super::{SmallDisk, find, shared_redis};
-use crate::wait;
+use crate::{Port, wait};
 
 const START_UP: Duration = Duration::from_secs(20);
 /// Whom the package runs it as.
@@ -20,6 +20,8 @@ const ANSWER: Duration = Duration::from_secs(1);
 /// A Redis server of our own; dropping it ends it and removes its files.
 pub struct Redis {
     port: u16,
+    /// Keeps the port ours while nobody listens there.
+    lease: Option<Port>,
     password: String,
     account: Account,
     process: Option<Process>,
@@ -41,7 +43,8 @@ impl Redis {
 
     fn begin(mut server: Self) -> Result<Self> {
         on_a_free_port(|port| {
-            server.port = port;
+            server.port = port.number();
+            server.lease = Some(port);
             server.start_again()
         })?;
         Ok(server)
@@ -55,7 +58,7 @@ impl Redis {
 
     fn in_folder(account: Account, folder: TempDir) -> Self {
         let password = format!("{:032x}", rand::random::<u128>());
-        Self { port: 0, password, account, process: None, folder }
+        Self { port: 0, lease: None, password, account, process: None, folder }
     }
 
     /// The URL, without a database's number.

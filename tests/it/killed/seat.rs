@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::iter::Sum;
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use harness::Port;
 use harness::program::{Log, Program, Running};
 use harness::proxy::Proxy;
 use harness::servers::send_signal;
@@ -49,8 +49,8 @@ pub(crate) struct Seat {
     pub(crate) role: Role,
     /// Where its API is reached, if it has one.
     pub(crate) site: String,
-    /// Where it says how it fares.
-    metrics: String,
+    /// Where it serves, and where it says how it fares.
+    doors: [Port; 2],
     /// What lies between it and its servers, where there are some.
     pub(crate) wires: Option<Wires>,
     environment: BTreeMap<String, String>,
@@ -69,17 +69,17 @@ impl Seat {
         folder: PathBuf,
         shared: &BTreeMap<String, String>,
     ) -> Result<Self> {
-        let (listen, metrics) = (free_address()?, free_address()?);
+        let doors = [Port::free()?, Port::free()?];
         let mut environment = shared.clone();
-        environment.insert("INNKEEPER_API__LISTEN".to_owned(), listen.clone());
-        environment.insert("INNKEEPER_API__METRICS_LISTEN".to_owned(), metrics.clone());
-        let site = format!("http://{listen}");
+        environment.insert("INNKEEPER_API__LISTEN".to_owned(), doors[0].address());
+        environment.insert("INNKEEPER_API__METRICS_LISTEN".to_owned(), doors[1].address());
+        let site = format!("http://{}", doors[0].address());
         let (name, logs) = (name.into(), vec![]);
         let clock = folder.join(format!("the clock of {name}"));
         let faults = environment.entry("INNKEEPER_FAULTS".to_owned()).or_default();
         faults.push_str(&format!(",clock:{}", clock.display()));
         let wires = None;
-        Ok(Self { name, role, site, metrics, wires, environment, folder, clock, running: None, logs, crashes: 0 })
+        Ok(Self { name, role, site, doors, wires, environment, folder, clock, running: None, logs, crashes: 0 })
     }
 
     /// Sets one more variable, before the first start.
@@ -148,7 +148,7 @@ impl Seat {
     /// The sum of its series that begin so and say this, as it shows them itself.
     pub(crate) async fn counts<N: FromStr + Sum>(&self, begins: &str, says: &str) -> Result<N> {
         let http = reqwest::Client::builder().timeout(STOP).no_proxy().build()?;
-        let text = http.get(format!("http://{}/metrics", self.metrics)).send().await?.text().await?;
+        let text = http.get(format!("http://{}/metrics", self.doors[1].address())).send().await?.text().await?;
         let series = text.lines().filter(|line| line.starts_with(begins) && line.contains(says));
         Ok(series.filter_map(|line| line.rsplit(' ').next()?.parse::<N>().ok()).sum())
     }
@@ -176,10 +176,4 @@ pub(crate) fn freeze(pid: u32) {
 /// Lets a frozen process go on; it does not know how late it is.
 pub(crate) fn thaw(pid: u32) {
     send_signal(pid, "CONT");
-}
-
-/// An address that was free a moment ago.
-fn free_address() -> Result<String> {
-    let listener = TcpListener::bind("127.0.0.1:0").context("find a free port")?;
-    Ok(listener.local_addr()?.to_string())
 }

@@ -1,12 +1,11 @@
 //! An installation of the product in a folder and on ports of its own: its settings, its commands, its processes.
 
-use std::net::TcpListener;
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
+use harness::Port;
 use harness::program::{Finished, Program, Running};
 use tempfile::TempDir;
 
@@ -14,8 +13,6 @@ use super::visitors::Site;
 
 /// Longer than anything takes on a busy machine; a test that waits so long fails.
 pub(super) const LIMIT: Duration = Duration::from_secs(60);
-/// Below the ports that systems hand out to outgoing connections, so that nobody takes one between two starts.
-const PORTS: RangeInclusive<u16> = 10_000..=32_000;
 
 /// A folder, two ports, and what its environment says.
 pub(super) struct Installation {
@@ -26,10 +23,10 @@ pub(super) struct Installation {
 }
 
 /// Where a process listens.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Doors {
-    public: u16,
-    metrics: u16,
+    public: Port,
+    metrics: Port,
 }
 
 /// A process that serves.
@@ -40,8 +37,7 @@ pub(super) struct Served {
     pub took: Duration,
     /// Where it serves the API; an address that nobody serves for a worker.
     pub site: Site,
-    /// Where Prometheus looks.
-    pub metrics: String,
+    doors: Doors,
 }
 
 impl Installation {
@@ -74,17 +70,17 @@ impl Installation {
 
     /// A command that is not started yet.
     pub(super) fn command<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> Result<Program> {
-        self.at(self.doors, words)
+        self.at(&self.doors, words)
     }
 
-    fn at<'a>(&self, doors: Doors, words: impl IntoIterator<Item = &'a str>) -> Result<Program> {
+    fn at<'a>(&self, doors: &Doors, words: impl IntoIterator<Item = &'a str>) -> Result<Program> {
         let words: Vec<&str> = words.into_iter().collect();
         let program = Program::innkeeper()?
             .named(words.join(" "))
             .in_folder(self.folder.path())
-            .env("INNKEEPER_API__LISTEN", format!("127.0.0.1:{}", doors.public))
-            .env("INNKEEPER_API__METRICS_LISTEN", format!("127.0.0.1:{}", doors.metrics))
-            .env("INNKEEPER_IDENTITY__PUBLIC_URL", format!("http://127.0.0.1:{}", self.doors.public));
+            .env("INNKEEPER_API__LISTEN", doors.public.address())
+            .env("INNKEEPER_API__METRICS_LISTEN", doors.metrics.address())
+            .env("INNKEEPER_IDENTITY__PUBLIC_URL", format!("http://{}", self.doors.public.address()));
         let program = self.settings.iter().fold(program, |program, (name, value)| program.env(name, value));
         Ok(program.args(words).args(["--data", "data"]))
     }
@@ -96,7 +92,7 @@ impl Installation {
 
     /// Starts `up`, or the first `api`, and returns once it is ready.
     pub(super) async fn serve(&self, role: &str) -> Result<Served> {
-        self.serve_at(self.doors, role).await
+        self.serve_at(self.doors.clone(), role).await
     }
 
     /// Starts another `api` beside the first.
@@ -106,20 +102,20 @@ impl Installation {
 
     async fn serve_at(&self, doors: Doors, role: &str) -> Result<Served> {
         let began = Instant::now();
-        let mut process = self.at(doors, [role])?.start()?;
-        let url = format!("http://127.0.0.1:{}", doors.public);
+        let mut process = self.at(&doors, [role])?.start()?;
+        let url = format!("http://{}", doors.public.address());
         process.answers(LIMIT, &format!("{url}/readyz")).await?;
         let took = began.elapsed();
-        Ok(Served { process, took, site: Site::new(url, self.data("mail"))?, metrics: doors.metrics_url() })
+        Ok(Served { process, took, site: Site::new(url, self.data("mail"))?, doors })
     }
 
     /// Starts a `worker` and returns once its metrics can be asked.
     pub(super) async fn work(&self) -> Result<Served> {
         let (began, doors) = (Instant::now(), Doors::free()?);
-        let mut process = self.at(doors, ["worker"])?.start()?;
+        let mut process = self.at(&doors, ["worker"])?.start()?;
         process.answers(LIMIT, &doors.metrics_url()).await?;
-        let site = Site::new(format!("http://127.0.0.1:{}", doors.public), self.data("mail"))?;
-        Ok(Served { process, took: began.elapsed(), site, metrics: doors.metrics_url() })
+        let site = Site::new(format!("http://{}", doors.public.address()), self.data("mail"))?;
+        Ok(Served { process, took: began.elapsed(), site, doors })
     }
 }
 
@@ -138,23 +134,23 @@ impl Drop for Installation {
 
 impl Doors {
     fn free() -> Result<Self> {
-        Ok(Self { public: free_port()?, metrics: free_port()? })
+        Ok(Self { public: Port::free()?, metrics: Port::free()? })
     }
 
-    fn metrics_url(self) -> String {
-        format!("http://127.0.0.1:{}/metrics", self.metrics)
+    fn metrics_url(&self) -> String {
+        format!("http://{}/metrics", self.metrics.address())
     }
-}
-
-fn free_port() -> Result<u16> {
-    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    (0..100).map(|_| rand::random_range(PORTS)).find(is_free).context("a hundred ports were taken")
 }
 
 impl Served {
+    /// Where Prometheus looks.
+    pub(super) fn metrics(&self) -> String {
+        self.doors.metrics_url()
+    }
+
     /// What Prometheus reads.
     pub(super) async fn exposition(&self) -> Result<String> {
-        Ok(reqwest::get(&self.metrics).await?.error_for_status()?.text().await?)
+        Ok(reqwest::get(self.metrics()).await?.error_for_status()?.text().await?)
     }
 
     /// Ends it in good order, and fails when the end was not good.

@@ -87,10 +87,10 @@ async fn metrics_and_the_api_keep_to_their_own_listeners() -> Result<()> {
     let served = installation.serve("up").await?;
     assert_eq!(served.site.get(None, "/metrics").await.status, 404);
     for public in ["/readyz", "/docs", "/login"] {
-        let there = served.metrics.replace("/metrics", public);
+        let there = served.metrics().replace("/metrics", public);
         assert_eq!(reqwest::get(&there).await?.status(), 404, "{there}");
     }
-    assert_eq!(reqwest::get(&served.metrics).await?.status(), 200);
+    assert_eq!(reqwest::get(served.metrics()).await?.status(), 200);
     served.stop().await
 }
 
