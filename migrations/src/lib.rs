@@ -22,6 +22,7 @@ mod m0011_deaths;
 mod m0012_leases;
 mod m0013_due;
 mod m0014_sealing;
+mod m0015_kept;
 
 use frozen::Frozen;
 use sea_orm::{
@@ -37,7 +38,7 @@ const LOCK: &str = "
 ";
 
 /// Every change, oldest first.
-fn all() -> [Frozen; 14] {
+fn all() -> [Frozen; 15] {
     [
         m0001_engine::CHANGE,
         m0002_accounts::CHANGE,
@@ -53,6 +54,7 @@ fn all() -> [Frozen; 14] {
         m0012_leases::CHANGE,
         m0013_due::CHANGE,
         m0014_sealing::CHANGE,
+        m0015_kept::CHANGE,
     ]
 }
 

@@ -16,7 +16,7 @@ use crate::storage::single::execute;
 use crate::storage::{Loaded, statement};
 use crate::{RunId, Timestamp, faults};
 use chrono::TimeDelta;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement};
 use uuid::Uuid;
 
 /// Runs moved or forgotten in one transaction: few enough that SQLite's one writer is not missed meanwhile.
@@ -155,16 +155,7 @@ pub(crate) async fn archive_batch(
 ) -> Result<Batch, DbErr> {
     let tx = db.begin().await?;
     let backend = tx.get_database_backend();
-    // A run was created before its last turn, so the index on creation leads to all that may be old enough.
-    let sql = format!(
-        "select r.id, r.created_at from workflow_run r
-         where r.workflow = $1 and r.status = 1 and r.unexpected = 0 and r.created_at >= $2 and r.created_at < $3 and r.updated_at < $3
-           and not exists (select 1 from workflow_work w where w.run = r.id)
-         order by r.created_at limit {BATCH} {}",
-        locking(backend)
-    );
-    let values = vec![workflow.into(), since.into(), days_before(now, days).into()];
-    let rows = tx.query_all_raw(statement(backend, &sql, values)).await?;
+    let rows = tx.query_all_raw(finished_before(backend, workflow, since, days_before(now, days))).await?;
     let runs = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<Vec<Uuid>, _>>()?;
     let until = rows.last().map_or(Ok(since), |row| row.try_get_by_index(1))?;
     if !runs.is_empty() {
@@ -174,6 +165,21 @@ pub(crate) async fn archive_batch(
     tx.commit().await?;
     faults::point("after_archive_commit");
     Ok(Batch { runs, until })
+}
+
+/// What has finished, and rested since `before`, among the runs created at `since` or later.
+///
+/// A run was created before its last turn, so the index on creation leads to all that may be old enough.
+pub(crate) fn finished_before(backend: DbBackend, workflow: &str, since: i64, before: i64) -> Statement {
+    let sql = format!(
+        "select r.id, r.created_at from workflow_run r
+         where r.workflow = $1 and r.input <> '' and r.created_at >= $2 and r.created_at < $3
+           and r.status = 1 and r.unexpected = 0 and r.updated_at < $3
+           and not exists (select 1 from workflow_work w where w.run = r.id)
+         order by r.created_at limit {BATCH} {}",
+        locking(backend)
+    );
+    statement(backend, &sql, vec![workflow.into(), since.into(), before.into()])
 }
 
 async fn put_away(tx: &impl ConnectionTrait, runs: &[Uuid], now: Timestamp) -> Result<(), DbErr> {

@@ -138,7 +138,8 @@ impl RunFilter {
         all.maybe("state_name = ?", state.clone());
         match finished {
             Some(true) => all.plain("status <> 0"),
-            Some(false) => all.plain("status = 0"),
+            // Written out, so that the planner can tell that the partial index has them all.
+            Some(false) => all.plain("status = 0 and r.input <> ''"),
             None => {}
         }
         all.maybe("updated_at < ?", quiet_since.map(|at| at.timestamp_micros()));

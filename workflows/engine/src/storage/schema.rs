@@ -176,7 +176,7 @@ alter table business_clock add column brakes integer not null default 0;
 
 /// Schedules that operators see, run and pause; and the archive of runs that finished long ago, on PostgreSQL.
 ///
-/// The indexes on `workflow_run` name only columns that a turn leaves alone until a run finishes, so that its updates stay in their page.
+/// The indexes on `workflow_run` name only columns that a turn leaves alone until a run finishes; since [`KEPT_V8`] not even that.
 pub const POSTGRES_V3: &str = r"
 alter table schedule_tick add column kind int2 not null default 0;
 alter table schedule_tick add column actor text;
@@ -261,4 +261,23 @@ create trigger event_log_append_only before update on event_log for each row
     or (old.run, old.seq, old.n, old.kind, old.body, old.at) <> (new.run, new.seq, new.n, new.kind, new.body, new.at))
   execute function event_log_is_append_only();
 create trigger event_log_never_deleted before delete on event_log for each row execute function event_log_is_append_only();
+";
+
+/// The end of a run is as light as its other turns, on PostgreSQL: no index names a column that a turn changes, so that the row's new
+/// version stays in its page and enters no index (a heap-only update). A page is filled by half at first, since all runs of a page may
+/// move in one commit, before any of it can be pruned.
+///
+/// Whatever is archived has an empty input; the archive looks for what is to come among the others.
+pub const KEPT_V8: &str = "
+drop index workflow_run_live;
+drop index workflow_run_finished;
+create index workflow_run_kept on workflow_run (workflow, created_at) where input <> '';
+alter table workflow_run set (fillfactor = 50);
+";
+
+/// The same on SQLite, which has no such pages.
+pub const SQLITE_KEPT_V8: &str = "
+drop index workflow_run_live;
+drop index workflow_run_finished;
+create index workflow_run_kept on workflow_run (workflow, created_at) where input <> '';
 ";

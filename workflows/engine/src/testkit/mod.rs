@@ -65,6 +65,12 @@ pub fn a_sealing() -> (sea_orm::Statement, String) {
     (lead, crate::sealer::unsealed())
 }
 
+/// What the archive asks: which runs of a workflow have finished long ago. For a test of how the database finds it.
+#[must_use]
+pub fn an_archiving(backend: sea_orm::DbBackend) -> sea_orm::Statement {
+    crate::archive::finished_before(backend, "stall", 0, 1)
+}
+
 /// A claim of due work from two queues. For a test of how the database finds it.
 #[must_use]
 pub fn a_claim(backend: sea_orm::DbBackend) -> sea_orm::Statement {
