@@ -1,6 +1,7 @@
 //! The one commit: load and lock, decide, write, project. One run or two hundred, the same way; the caller owns the transaction.
 //!
-//! Only a start that comes alone is written without a load: there is nothing of it to be loaded or locked.
+//! Nothing is loaded of a start that comes alone, and of a group that this process remembers all of ([`crate::recall`]): then the write
+//! itself looks whether the database is as it was foreseen.
 
 use crate::archive;
 use crate::brake::Known;
@@ -16,7 +17,7 @@ use crate::storage::{self, Ask, Foreseen};
 use crate::turn::{RunRow, Spoiled};
 use crate::tx::TurnError;
 use crate::{Conflict, Moved, News, ProjectError, RunId, Tx};
-use sea_orm::DbErr;
+use sea_orm::{DbBackend, DbErr};
 use std::collections::BTreeSet;
 
 /// Why a group could not be committed as it is.
@@ -115,8 +116,8 @@ async fn foreseen(core: &Core, tx: &Tx, input: &Input) -> Result<Option<Decided>
 impl Core {
     /// The clocks and the brakes as the database will tell of them, for all that this process has heard.
     fn foresee(&self) -> Option<Foreseen> {
-        let brakes = self.brakes.heard();
-        self.clock.foresee().map(|(real, offset_us)| Foreseen { real, offset_us, brakes })
+        let (backend, brakes) = (self.db.backend(), self.brakes.heard());
+        self.clock.foresee().map(|clocks| Foreseen::of(backend, clocks, brakes))
     }
 }
 
@@ -172,6 +173,10 @@ async fn finish(core: &Core, tx: &Tx, decided: Decided) -> Result<Applied, Failu
         let process = core.registry.get(workflow).expect("a run moves only by a known workflow");
         let Some(run) = changed.first().map(|changed| changed.run) else { continue };
         process.project(tx, changed).await.map_err(|error| unprojected(error, run, takes))?;
+    }
+    if core.db.backend() == DbBackend::Sqlite {
+        // A load is no round trip there, and is never spared.
+        soon.clear();
     }
     let written = batch.born.into_iter().chain(batch.moved);
     let kept = written.filter_map(|row| soon.remove(&row.id).map(|quiet_until| Kept { row, quiet_until })).collect();

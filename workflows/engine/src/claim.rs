@@ -95,23 +95,34 @@ impl Core {
         if !plain.is_empty() {
             let takes = plain.iter().map(|(queue, room)| self.take(queue, *room, false)).collect();
             rows = storage::claim(&self.db.write, &self.asking(takes, order)).await?;
+            self.hear_of(&rows);
         }
         let mut failed = None;
         for (queue, room) in limited {
             match self.claim_limited(queue, room, order, &known).await {
-                Ok(more) => rows.extend(more),
+                Ok(more) => {
+                    self.hear_of(&more);
+                    rows.extend(more);
+                }
                 // What the other queues gave is leased already: it is carried out.
                 Err(error) => failed = Some(error),
             }
         }
         self.recent.keep(rows.iter_mut().filter_map(|row| row.seen.take()));
-        if let Some(row) = rows.last() {
-            self.clock.note(row.now.timestamp_micros(), row.real);
+        if !rows.is_empty() {
             self.observer.claimed(rows.len(), began.elapsed());
             faults::point("after_claim");
         }
         let claimed = self.hand_out(rows, &mut places, &offered, order);
         failed.map_or(Ok(claimed), Err)
+    }
+
+    /// Notes what time the database has told with a claim: before anybody can make use of what came with it, and at once, or its answer
+    /// would seem to have been long on its way.
+    fn hear_of(&self, claimed: &[ClaimedRow]) {
+        if let Some(row) = claimed.last() {
+            self.clock.note(row.now.timestamp_micros(), row.real);
+        }
     }
 
     /// Whether a queue has to be claimed by itself.

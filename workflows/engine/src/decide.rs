@@ -74,8 +74,7 @@ impl Desk<'_> {
 
 impl Ask {
     /// Everything that deciding these inputs needs to know.
-    pub(crate) fn about<'a>(inputs: impl IntoIterator<Item = &'a Input>, again: bool) -> Self {
-        let inputs: Vec<&Input> = inputs.into_iter().collect();
+    pub(crate) fn about(inputs: &[Input], again: bool) -> Self {
         let runs: BTreeSet<RunId> = inputs.iter().map(|i| i.run).collect();
         let keys = inputs.iter().filter_map(|input| match &input.what {
             What::Event { key, .. } if again || input.fence.is_none() => Some((input.run, key.to_string())),

@@ -138,7 +138,7 @@ impl RunFilter {
         all.maybe("state_name = ?", state.clone());
         match finished {
             Some(true) => all.plain("status <> 0"),
-            // Written out, so that the planner can tell that the partial index has them all.
+            // What is archived has finished: written out, so that the planner can tell that the index of what is kept has all others.
             Some(false) => all.plain("status = 0 and r.input <> ''"),
             None => {}
         }

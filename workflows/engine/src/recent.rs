@@ -56,7 +56,7 @@ impl Recent {
         }
     }
 
-    /// What is remembered of a run. It is forgotten by that: whatever comes of it is written, and remembered anew.
+    /// What is remembered of a run. It is forgotten by that: what is written is remembered anew, and anything else is not so any more.
     pub(crate) fn take(&self, run: RunId) -> Option<Kept> {
         let mut it = self.lock();
         it.young.remove(&run).or_else(|| it.old.remove(&run))

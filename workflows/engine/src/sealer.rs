@@ -6,7 +6,7 @@
 use crate::engine::Engine;
 use crate::link::Link;
 use crate::storage::{instant, statement};
-use crate::{Posted, RunId, detached, faults};
+use crate::{Posted, RunId, Timestamp, detached, faults};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement};
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -123,9 +123,7 @@ async fn stamp(tx: &Link<DatabaseTransaction>) -> Result<usize, DbErr> {
         None => (0, vec![]),
     };
     let rows = tx.query_all_raw(statement(backend, &unsealed(), vec![])).await?;
-    // Facts of one run keep their order; between runs the order is that of sealing.
-    let mut facts = rows.iter().map(fact).collect::<Result<Vec<_>, _>>()?;
-    facts.sort_by_key(|f| (f.at, f.run, f.seq, f.n));
+    let facts = in_order(rows.iter().map(fact).collect::<Result<_, _>>()?);
     let mut seals = Vec::with_capacity(facts.len());
     for fact in &facts {
         position += 1;
@@ -136,6 +134,20 @@ async fn stamp(tx: &Link<DatabaseTransaction>) -> Result<usize, DbErr> {
         tx.execute_raw(sealing(backend, &facts, seals)).await?;
     }
     Ok(facts.len())
+}
+
+/// Facts that come by run, in the order in which they are sealed: by their instants between runs, and within a run by its turns, whatever
+/// the clock said.
+fn in_order(facts: Vec<Posted>) -> Vec<Posted> {
+    let mut before: Option<(RunId, Timestamp)> = None;
+    let place = |fact: Posted| {
+        let no_earlier = before.filter(|(run, _)| *run == fact.run).map_or(fact.at, |(_, at)| at.max(fact.at));
+        before = Some((fact.run, no_earlier));
+        ((no_earlier, fact.run, fact.seq, fact.n), fact)
+    };
+    let mut placed: Vec<_> = facts.into_iter().map(place).collect();
+    placed.sort_by_key(|(place, _)| *place);
+    placed.into_iter().map(|(_, fact)| fact).collect()
 }
 
 /// SQL for what the sealer takes next, in the order of its index.
@@ -192,4 +204,23 @@ fn hash(head: &[u8], position: i64, fact: &Posted) -> Vec<u8> {
     field(fact.body.as_bytes());
     field(&fact.at.timestamp_micros().to_be_bytes());
     hash.finalize().to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    fn fact(run: u128, seq: i32, second: i64) -> Posted {
+        let run = RunId::from_uuid(Uuid::from_u128(run));
+        Posted { run, seq, n: 0, at: instant(second * 1_000_000), kind: "k".to_owned(), body: String::new() }
+    }
+
+    #[test]
+    fn facts_are_sealed_by_their_instants_and_those_of_a_run_by_its_turns() {
+        // The clock went back between the second run's first two turns.
+        let came = vec![fact(1, 0, 20), fact(1, 1, 40), fact(2, 0, 30), fact(2, 1, 10), fact(2, 2, 50)];
+        let sealed = in_order(came.clone());
+        assert_eq!(sealed, [0, 2, 3, 1, 4].map(|nth: usize| came[nth].clone()));
+    }
 }

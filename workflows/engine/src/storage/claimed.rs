@@ -1,5 +1,6 @@
 //! Claimed work, as the two databases hand it over.
 
+use super::schema::LEASED;
 use super::{instant, narrow, work_id};
 use crate::recent::Kept;
 use crate::turn::RunRow;
@@ -78,7 +79,7 @@ impl ClaimedRow {
     }
 }
 
-/// The run of claimed work, if it is told until when its timers are quiet; a number below zero says that it has none.
+/// The run of claimed work, if it is told until when its timers are quiet: beyond every instant when it has none.
 fn seen(row: &QueryResult, id: RunId, workflow: &str, input: &str) -> Result<Option<Kept>, DbErr> {
     let Some(quiet_until) = row.try_get_by_index::<Option<i64>>(28)? else { return Ok(None) };
     let parent: Option<Uuid> = row.try_get_by_index(21)?;
@@ -96,5 +97,5 @@ fn seen(row: &QueryResult, id: RunId, workflow: &str, input: &str) -> Result<Opt
         unexpected: row.try_get_by_index(26)?,
         head: row.try_get_by_index(27)?,
     };
-    Ok(Some(Kept { row, quiet_until: if quiet_until < 0 { Timestamp::MAX_UTC } else { instant(quiet_until) } }))
+    Ok(Some(Kept { row, quiet_until: if quiet_until == LEASED { Timestamp::MAX_UTC } else { instant(quiet_until) } }))
 }

@@ -17,12 +17,13 @@ impl Foreseen {
     /// How far behind the database's clock the foreseen one may be, in microseconds.
     const BEHIND: i64 = 100_000;
 
-    /// How far ahead: not at all, but for SQLite's having only milliseconds.
-    const fn ahead(backend: DbBackend) -> i64 {
-        match backend {
-            DbBackend::Sqlite => 1_000,
+    /// The clocks as this database would tell them: SQLite has only whole milliseconds.
+    pub(crate) const fn of(backend: DbBackend, (real, offset_us): (i64, i64), brakes: i32) -> Self {
+        let fraction = match backend {
+            DbBackend::Sqlite => real.rem_euclid(1_000),
             _ => 0,
-        }
+        };
+        Self { real: real - fraction, offset_us, brakes }
     }
 
     /// The latest that the business clock may show if all is as it was foreseen.
@@ -38,9 +39,8 @@ impl Foreseen {
     /// SQL for whether the database is as it was foreseen, with the parameters of offset, brakes and lease clock.
     pub(super) fn is_true(backend: DbBackend, [offset, brakes, real]: [&str; 3]) -> String {
         format!(
-            "select 1 from business_clock where offset_us = {offset} and brakes = {brakes} and {} - {real} between -{} and {}",
+            "select 1 from business_clock where offset_us = {offset} and brakes = {brakes} and {} - {real} between 0 and {}",
             real_clock(backend),
-            Self::ahead(backend),
             Self::BEHIND
         )
     }
@@ -71,4 +71,17 @@ pub(crate) async fn write_foreseen(
 /// nothing, and the transaction must be rolled back.
 pub(crate) async fn write_granted(tx: &impl ConnectionTrait, batch: &Batch, granted: &Granted) -> Result<bool, DbErr> {
     Ok(tx.execute_raw(postgres::write_granted(batch, granted)).await?.rows_affected() > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One turn of a run is foreseen and the next one loaded: the second must not come before the first.
+    #[test]
+    fn a_foreseen_clock_is_no_finer_than_the_databases() {
+        let real = |backend| Foreseen::of(backend, (1_764_316_800_123_999, 60_000_000), 0).real;
+        assert_eq!(real(DbBackend::Sqlite), 1_764_316_800_123_000);
+        assert_eq!(real(DbBackend::Postgres), 1_764_316_800_123_999);
+    }
 }

@@ -205,7 +205,7 @@ pub(crate) async fn last_lane(tx: &impl ConnectionTrait, queue: &str, after: &st
 /// SQL for the lease clock in microseconds: the database's own time, which no sandbox moves.
 pub(crate) const fn real_clock(backend: DbBackend) -> &'static str {
     match backend {
-        DbBackend::Sqlite => "cast(unixepoch('subsec') * 1000 as integer) * 1000",
+        DbBackend::Sqlite => "cast(round(unixepoch('subsec') * 1000) as integer) * 1000",
         _ => "(extract(epoch from clock_timestamp()) * 1000000)::int8",
     }
 }

@@ -263,8 +263,8 @@ create trigger event_log_append_only before update on event_log for each row
 create trigger event_log_never_deleted before delete on event_log for each row execute function event_log_is_append_only();
 ";
 
-/// The end of a run is as light as its other turns, on PostgreSQL: no index names a column that a turn changes, so that the row's new
-/// version stays in its page and enters no index (a heap-only update). A page is filled by half at first, since all runs of a page may
+/// The end of a run is as light as its other turns, on PostgreSQL: no index names a column that a turn changes, but for the one of runs
+/// that are flagged, so that the row's new version stays in its page and enters no index (a heap-only update). A page is filled by half at first, since all runs of a page may
 /// move in one commit, before any of it can be pruned.
 ///
 /// Whatever is archived has an empty input; the archive looks for what is to come among the others.

@@ -130,13 +130,13 @@ impl Draft {
         let fresh = self.added.iter().filter(|w| w.kind == kind::TIMER && w.due <= now);
         let fresh = fresh.map(|w| DueTimer { work: w.work, payload: w.payload.clone(), due: w.due, scope: w.scope });
         let next = self.timers.iter().cloned().chain(fresh).min_by_key(|t| (t.due, t.work))?;
-        self.timers.retain(|t| t.work != next.work);
+        // One that this very group has set is not in the database, and nothing of it is done there.
+        self.done.extend(self.timers.extract_if(.., |t| t.work == next.work).map(|t| t.work));
         self.added.retain(|w| w.work != next.work);
         Some(next)
     }
 
     fn fire(&mut self, timer: &DueTimer) -> Result<(), String> {
-        self.done.push(timer.work);
         let event = self.process.elapsed(&timer.payload)?;
         let key = EventKey::timer(variant(&timer.payload), timer.work).to_string();
         let cause = Cause { key, event: &event, origin: &Origin::default(), tries: None, note: None };

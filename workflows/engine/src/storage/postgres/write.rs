@@ -59,8 +59,8 @@ fn shared(batch: &Batch) -> Sets {
 /// The same of a group that was decided from memory: what follows is written if every run still has the head that is remembered, every
 /// completion is of a first claim, and the clock is as it was foreseen. What begins and is there already breaks its key.
 ///
-/// Runs are locked before anything else, in the order of their ids as by a load; the clock is looked at last, after whatever was waited
-/// for.
+/// Runs are locked before anything else, in the order of their ids as by a load; the time is looked at last, after whatever was waited
+/// for. The offset and the brakes are those of the statement's snapshot, as in a load.
 pub(in super::super) fn write_granted(batch: &Batch, granted: &Granted) -> Statement {
     let mut sets = shared(batch);
     let (mut parts, mut counts) = (vec![], vec![]);
