@@ -8,10 +8,13 @@ const LOOK: Duration = Duration::from_millis(10);
 /// How often giving back is tried, in case the database is away for a moment.
 const TRIES: u32 = 5;
 
-/// Waits until nothing is held, at most this long; says how much is still in hand.
+/// Waits until nothing is held and no claim is on its way, at most this long; says how much is still in hand.
+///
+/// A claim that was asked when the hands were closed cannot be called back: what it brings later would be leased to a process that
+/// has let go of everything already.
 pub(crate) async fn finish_running(engine: &Engine, limit: Duration) -> usize {
     let began = Instant::now();
-    while engine.hands().holding() > 0 && began.elapsed() < limit {
+    while engine.hands().taken() > 0 && began.elapsed() < limit {
         tokio::time::sleep(LOOK).await;
     }
     engine.hands().holding()

@@ -1,13 +1,16 @@
 //! A worker that is asked to stop takes nothing new, lets running work finish, and gives the rest back at once.
 
-use super::toy::{MOMENT, Plan, State, Town, once_each, plainly, run};
+use super::toy::{MOMENT, Messenger, Plan, State, Terms, Town, once_each, plainly, run};
 use anyhow::Result;
-use harness::{TestDatabase, on_both, wait};
+use engine::Origin;
+use harness::{Backend, TestDatabase, on_both, wait};
+use sea_orm::ConnectionTrait;
 use std::time::Duration;
 
 on_both!(
     running_work_may_finish_and_what_follows_is_for_others,
     work_that_does_not_finish_in_time_is_given_back_at_once,
+    a_claim_that_is_on_its_way_at_the_end_is_waited_for,
 );
 
 async fn running_work_may_finish_and_what_follows_is_for_others(db: TestDatabase) -> Result<()> {
@@ -17,8 +20,7 @@ async fn running_work_may_finish_and_what_follows_is_for_others(db: TestDatabase
     first.send(0..4).await?;
     wait::until(MOMENT, "all four are on their way", async || (town.begun().len() == 4).then_some(())).await?;
     let stopping = working.ask_to_stop();
-    wait::until(MOMENT, "the hands are closed", async || (first.engine.hands().free("default") == 0).then_some(()))
-        .await?;
+    first.hands_are_closed().await?;
     town.open_the_gate();
     stopping.await??;
     assert_eq!(first.engine.hands().holding(), 0);
@@ -58,4 +60,31 @@ async fn work_that_does_not_finish_in_time_is_given_back_at_once(db: TestDatabas
         assert_eq!(keys, ["start", "fx:0:0", "fx:1:0", "fx:2:0"], "late answers are refused");
     }
     working.stop().await
+}
+
+/// What a claim brings after the last look at the hands would stay leased in the name of a process that has let go of everything.
+async fn a_claim_that_is_on_its_way_at_the_end_is_waited_for(db: TestDatabase) -> Result<()> {
+    let town = Town::open();
+    let (first, outside) = (Plan::with_room(&town).open(&db).await?, Plan::without_room(&town).open(&db).await?);
+    let mut settings = plainly();
+    settings.pace.poll = Duration::from_millis(10);
+    let working = first.work(settings);
+    first.send(0..1).await?;
+    first.are_home(0..1).await?;
+    let held_up = outside.engine.begin().await?;
+    held_up.start::<Messenger>(run(1), "m1", &Terms { panics: false }, &Origin::default()).await?;
+    if db.backend == Backend::Postgres {
+        held_up.execute_unprepared("lock table workflow_work in exclusive mode").await?;
+    }
+    let asking = async || (first.engine.hands().free("default") == 0).then_some(());
+    wait::until(MOMENT, "a claim is on its way", asking).await?;
+    let stopping = working.ask_to_stop();
+    first.hands_are_closed().await?;
+    assert_eq!(first.engine.hands().holding(), 0, "the claim has brought nothing yet");
+    held_up.commit().await?;
+    stopping.await??;
+    assert_eq!(first.engine.hands().holding(), 0);
+    assert_eq!(first.state(1).await?, State::Running { errand: 2 }, "what the claim has brought is carried out");
+    assert_eq!(town.begun(), [1; 4]);
+    Ok(())
 }

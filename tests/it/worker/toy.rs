@@ -221,6 +221,12 @@ impl House {
         Ok(self.engine.read_state::<Messenger>(run(n)).await?.expect("the messenger was sent").1)
     }
 
+    /// Waits until nothing new is taken here.
+    pub(super) async fn hands_are_closed(&self) -> Result<()> {
+        let closed = async || self.engine.hands().is_closed().then_some(());
+        wait::until(MOMENT, "the hands are closed", closed).await
+    }
+
     /// Waits until these are home.
     pub(super) async fn are_home(&self, messengers: std::ops::Range<u128>) -> Result<()> {
         for n in messengers {

@@ -170,6 +170,12 @@ impl Hands {
         }
     }
 
+    /// Whether nothing new is taken any more.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.queues.values().any(|(semaphore, _)| semaphore.is_closed())
+    }
+
     /// How much this queue could take now; none once the hands are closed.
     #[must_use]
     pub fn free(&self, queue: &str) -> usize {
@@ -202,6 +208,12 @@ impl Hands {
     /// The next lease if one is waiting.
     pub(crate) async fn ready(&self) -> Option<Lease> {
         self.receive.lock().await.try_recv().ok()
+    }
+
+    /// Places that are taken: by leases, by claims on their way, and by commits that will lease what they queue.
+    #[must_use]
+    pub fn taken(&self) -> usize {
+        self.queues.values().map(|(semaphore, size)| size - semaphore.available_permits().min(*size)).sum()
     }
 
     /// Leases in the hands of this process.
