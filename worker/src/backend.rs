@@ -3,6 +3,7 @@
 //! apalis' own in-memory storage loses wake-ups under concurrent producers and does not survive a restart of its worker; this one
 //! is a few lines and does neither. Nothing in it has to be saved: a lease that is lost here is reclaimed from the database.
 
+use crate::bundle::Bundle;
 use apalis_core::backend::finalize::Ephemeral;
 use apalis_core::backend::{Backend, BackendConfig};
 use apalis_core::layers::Identity;
@@ -10,7 +11,6 @@ use apalis_core::task::Task;
 use apalis_core::task::builder::TaskBuilder;
 use apalis_core::task::task_id::{RandomId, TaskId};
 use apalis_core::worker::context::WorkerContext;
-use engine::Lease;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,10 +52,12 @@ impl<A: Send + 'static> Lines<A> {
     }
 }
 
-impl Lines<Lease> {
-    pub(crate) fn deliver(&self, lease: Lease) {
-        let (queue, id) = (lease.queue().to_owned(), lease.work().to_string());
-        self.send(&queue, id, lease);
+impl Lines<Bundle> {
+    /// The task is named after the first of its leases.
+    pub(crate) fn deliver(&self, bundle: Bundle) {
+        let Some(first) = bundle.first() else { return };
+        let (queue, id) = (first.queue().to_owned(), first.work().to_string());
+        self.send(&queue, id, bundle);
     }
 }
 

@@ -6,13 +6,21 @@
 
 use crate::backend::Lines;
 use crate::backlog::Backlog;
+use crate::bundle::{Bundle, bundles};
 use crate::metrics::Metrics;
 use crate::watchdog::Watch;
 use apalis::prelude::{Data, Monitor, ParallelizeExt, WorkerBuilder, WorkerBuilderExt};
 use engine::{Engine, Lease};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// The most leases that are distributed in one go.
+const AT_ONCE: usize = 1024;
 
 /// What every execution needs.
 #[derive(Clone)]
@@ -23,22 +31,27 @@ pub(crate) struct Bench {
     pub(crate) metrics: Option<Arc<Metrics>>,
 }
 
-/// Carries one lease out, watched for code that does not yield.
-async fn carry_out(lease: Lease, bench: Data<Bench>) {
-    let queue = lease.queue().to_owned();
-    bench.watch.over(bench.engine.execute(lease)).await;
-    bench.backlog.finished(&queue, bench.engine.hands().free(&queue));
+/// Carries leases out side by side, each watched for code that does not yield.
+async fn carry_out(bundle: Bundle, bench: Data<Bench>) {
+    let one = async |lease: Lease| {
+        let queue = lease.queue().to_owned();
+        bench.watch.over(pin!(bench.engine.execute(lease))).await;
+        bench.backlog.finished(&queue, bench.engine.hands().free(&queue));
+    };
+    bundle.into_iter().map(one).collect::<FuturesUnordered<_>>().collect::<()>().await;
 }
 
 /// Sends every lease to its queue's worker, for ever.
-pub(crate) async fn distribute(engine: Engine, lines: Arc<Lines<Lease>>) {
-    while let Some(lease) = engine.hands().next().await {
-        lines.deliver(lease);
+pub(crate) async fn distribute(engine: Engine, lines: Arc<Lines<Bundle>>) {
+    let threads = Handle::current().metrics().num_workers();
+    let mut waiting = vec![];
+    while engine.hands().next_few(&mut waiting, AT_ONCE).await > 0 {
+        bundles(waiting.drain(..), threads).into_iter().for_each(|bundle| lines.deliver(bundle));
     }
 }
 
 /// Runs the workers until `stop`; comes back earlier only if all of them are beyond help.
-pub(crate) async fn execute(bench: Bench, lines: Arc<Lines<Lease>>, stop: impl Future<Output = ()> + Send) {
+pub(crate) async fn execute(bench: Bench, lines: Arc<Lines<Bundle>>, stop: impl Future<Output = ()> + Send) {
     let boot = rand::random::<u32>();
     let counts = bench.metrics.clone();
     let queues: Vec<_> = bench.engine.hands().queues().collect();

@@ -12,6 +12,7 @@
 mod backend;
 mod backlog;
 mod bell;
+mod bundle;
 pub mod config;
 mod drain;
 mod execute;

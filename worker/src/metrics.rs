@@ -76,7 +76,7 @@ impl Observe for Metrics {
     }
 
     fn tried(&self, tried: &Tried<'_>) {
-        let Tried { queue, party, workflow, effect, ended, waited, took } = *tried;
+        let Tried { work: _, queue, party, workflow, effect, ended, waited, took } = *tried;
         let outcome = match ended {
             Ended::Done => "done",
             Ended::Retried(_) => "retried",
@@ -137,7 +137,8 @@ mod tests {
 
     fn tried(ended: Ended) -> Tried<'static> {
         let (waited, took) = (Duration::from_millis(3), Duration::from_millis(20));
-        Tried { queue: "mail", party: Some("smtp"), workflow: "mail", effect: "Deliver", ended, waited, took }
+        let work = engine::WorkId { run: engine::RunId::from_uuid(uuid::Uuid::nil()), seq: 0, n: 0 };
+        Tried { work, queue: "mail", party: Some("smtp"), workflow: "mail", effect: "Deliver", ended, waited, took }
     }
 
     #[test]

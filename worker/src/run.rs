@@ -3,6 +3,7 @@
 use crate::backend::Lines;
 use crate::backlog::{Backlog, claim};
 use crate::bell::listen;
+use crate::bundle::Bundle;
 use crate::drain::{finish_running, give_back};
 use crate::execute::{Bench, distribute, execute};
 use crate::heart::Heart;
@@ -29,7 +30,7 @@ pub struct Died {
     pub part: &'static str,
 }
 
-/// Executes work until `shutdown`, then drains: nothing new is claimed, running work may finish, the rest is given back at once.
+/// Executes work until `shutdown`, then drains: no claim is made any more, what is running or on its way may finish, the rest is given back at once.
 ///
 /// The engine's hands are closed afterwards: it can still queue work, for others.
 ///
@@ -95,7 +96,7 @@ fn take_in(parts: &mut Parts, bench: &Bench, stop: &CancellationToken, pace: Pac
 }
 
 /// What brings work to its end: it stops last.
-fn carry_on(parts: &mut Parts, bench: &Bench, lines: &Arc<Lines<engine::Lease>>, stop: &CancellationToken, pace: Pace) {
+fn carry_on(parts: &mut Parts, bench: &Bench, lines: &Arc<Lines<Bundle>>, stop: &CancellationToken, pace: Pace) {
     let (engine, to) = (bench.engine.clone(), Arc::clone(lines));
     parts.keep("distribution", stop.clone(), move || distribute(engine.clone(), Arc::clone(&to)));
     let (at, from, until) = (bench.clone(), Arc::clone(lines), stop.clone());

@@ -5,7 +5,7 @@
 //! machine that slept, is not mistaken for a stuck one. The process is aborted, not unwound: its leases are rescued by others.
 
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -39,12 +39,12 @@ pub(crate) struct Watch {
 }
 
 impl Watch {
-    /// Runs a future under watch.
-    pub(crate) async fn over<F: Future>(&self, future: F) -> F::Output {
+    /// Runs a future under watch, where it is: taken over, it would lie in this one twice.
+    pub(crate) async fn over<F: Future>(&self, future: Pin<&mut F>) -> F::Output {
         let since = Arc::new(AtomicU64::new(IDLE));
         self.polls().push(Arc::clone(&since));
         let _entry = Entry { watch: self, since: &since };
-        Watched { looks: &self.looks, since: &since, future: pin!(future) }.await
+        Watched { looks: &self.looks, since: &since, future }.await
     }
 
     fn polls(&self) -> std::sync::MutexGuard<'_, Vec<Arc<AtomicU64>>> {
@@ -142,6 +142,7 @@ pub(crate) fn abort(stuck: Stuck) {
 mod tests {
     use super::*;
     use futures::FutureExt;
+    use std::pin::pin;
 
     fn looks(watch: &Watch, times: u64) -> Option<Stuck> {
         (0..times).find_map(|_| watch.look(4))
@@ -159,11 +160,11 @@ mod tests {
     #[test]
     fn one_poll_that_does_not_come_back_is_stuck_and_a_long_wait_is_not() {
         let watch = Watch { pulse: AtomicU64::new(u64::MAX), ..Watch::default() };
-        let waits = watch.over(std::future::pending::<()>());
-        let mut waits = pin!(waits);
+        let never = pin!(std::future::pending::<()>());
+        let mut waits = pin!(watch.over(never));
         assert!(waits.as_mut().now_or_never().is_none());
         assert_eq!(looks(&watch, 50), None, "it waits, but it yields");
-        let seen = watch.over(async { looks(&watch, 50) }).now_or_never().expect("it does not wait");
+        let seen = watch.over(pin!(async { looks(&watch, 50) })).now_or_never().expect("it does not wait");
         assert_eq!(seen, Some(Stuck::Execution));
         assert_eq!(looks(&watch, 50), None, "it came back");
     }

@@ -1,6 +1,6 @@
 //! A worker that is asked to stop takes nothing new, lets running work finish, and gives the rest back at once.
 
-use super::toy::{MOMENT, Messenger, Plan, State, Terms, Town, once_each, plainly, run};
+use super::toy::{MOMENT, Messenger, NEVER, Plan, State, Terms, Town, once_each, plainly, run};
 use anyhow::Result;
 use engine::Origin;
 use harness::{Backend, TestDatabase, on_both, wait};
@@ -16,9 +16,13 @@ on_both!(
 async fn running_work_may_finish_and_what_follows_is_for_others(db: TestDatabase) -> Result<()> {
     let town = Town::closed();
     let first = Plan::with_room(&town).open(&db).await?;
-    let working = first.work(plainly());
+    let mut settings = plainly();
+    settings.pace.poll = NEVER;
+    let working = first.work(settings);
     first.send(0..4).await?;
-    wait::until(MOMENT, "all four are on their way", async || (town.begun().len() == 4).then_some(())).await?;
+    // A claim that is on its way yet would be carried out.
+    let all = async || (town.begun().len() == 4 && first.engine.hands().taken() == 4).then_some(());
+    wait::until(MOMENT, "all four are on their way, and nothing else is", all).await?;
     let stopping = working.ask_to_stop();
     first.hands_are_closed().await?;
     town.open_the_gate();
@@ -47,7 +51,7 @@ async fn work_that_does_not_finish_in_time_is_given_back_at_once(db: TestDatabas
     // Nothing here could rescue within the test: the leases are free already.
     let second = Plan::with_room(&town).open(&db).await?;
     let mut settings = plainly();
-    settings.pace.sweep = super::toy::NEVER;
+    settings.pace.sweep = NEVER;
     let working = second.work(settings);
     second.are_home(0..4).await?;
     stuck.open_the_gate();

@@ -16,6 +16,7 @@ on_both!(
     a_full_queue_goes_on_without_a_bell_or_a_poll,
     two_workers_share_the_work_and_each_errand_is_run_once,
     a_panicking_effect_is_parked_and_the_worker_goes_on,
+    what_is_claimed_together_is_not_held_up_by_one_that_hangs_or_panics,
     a_silent_processs_work_is_done_by_others_and_its_late_answer_refused,
     a_worker_can_be_measured,
     a_fact_without_a_place_is_counted_however_it_came,
@@ -74,6 +75,24 @@ async fn a_panicking_effect_is_parked_and_the_worker_goes_on(db: TestDatabase) -
     assert_eq!(parked[0].error_class.as_deref(), Some("poison"));
     house.send(1..9).await?;
     house.are_home(1..9).await?;
+    working.stop().await
+}
+
+/// One task carries out several leases of a claim.
+async fn what_is_claimed_together_is_not_held_up_by_one_that_hangs_or_panics(db: TestDatabase) -> Result<()> {
+    let town = Town::closed_to(0);
+    let office = Plan::without_room(&town).open(&db).await?;
+    office.send(0..150).await?;
+    office.send_one(150, Terms { panics: true }).await?;
+    let house = Plan { rooms: &[("default", 200), ("engine", 8)], ..Plan::with_room(&town) }.open(&db).await?;
+    let working = house.work(plainly());
+    house.are_home(1..150).await?;
+    assert_eq!(house.state(0).await?, State::Running { errand: 1 }, "it hangs");
+    let parked = house.engine.parked().await?;
+    assert_eq!(parked.iter().map(|work| work.work.run).collect::<Vec<_>>(), [run(150)]);
+    town.open_the_gate();
+    house.are_home(0..1).await?;
+    assert_eq!(town.begun().into_iter().sum::<u32>(), 150 * super::toy::ERRANDS + 1);
     working.stop().await
 }
 

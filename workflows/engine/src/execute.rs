@@ -124,14 +124,16 @@ impl Engine {
         let waited = (row.now - row.due).to_std().unwrap_or_default();
         let (queue, workflow, effect) = (row.queue.as_str(), row.workflow.as_str(), variant(&row.payload));
         let party = self.core.registry.party_of(queue).map(|party| party.name);
-        self.core.observer.tried(&Tried { queue, party, workflow, effect, ended, waited, took: began.elapsed() });
+        let (work, took) = (row.work, began.elapsed());
+        self.core.observer.tried(&Tried { work, queue, party, workflow, effect, ended, waited, took });
         Ok(())
     }
 
     /// Whoever called a party says how that went. The call's own conclusion does not wait for a database that fails to hear it.
     async fn tell_of_party(&self, row: &ClaimedRow, fault: Option<&Fault>) {
         let Some(party) = self.core.registry.party_of(&row.queue).filter(|_| row.outcome.is_none()) else { return };
-        if let Err(error) = self.heed(party, fault).await {
+        // Seldom asked for, and larger than all the rest: every execution would carry room for it.
+        if let Err(error) = Box::pin(self.heed(party, fault)).await {
             tracing::warn!(party = party.name, error = %error, "how a call to a party went could not be noted");
         }
     }

@@ -13,7 +13,7 @@ use uuid::Uuid;
 /// Work in the hands of this process: a fenced claim with everything that its execution needs.
 #[derive(Debug)]
 pub struct Lease {
-    pub(crate) row: ClaimedRow,
+    pub(crate) row: Box<ClaimedRow>,
     since: Instant,
     _room: Room,
 }
@@ -160,7 +160,7 @@ impl Hands {
         let fence = Fence { work: row.work, attempt: row.attempt };
         self.held.remember(fence);
         room.held = Some((Arc::clone(&self.held), fence));
-        Lease { row, since: Instant::now(), _room: room }
+        Lease { row: Box::new(row), since: Instant::now(), _room: room }
     }
 
     /// Takes nothing more: from here on what is due is for others, and room once given back is gone.
@@ -203,6 +203,11 @@ impl Hands {
     /// The next lease to execute. One task per process asks.
     pub async fn next(&self) -> Option<Lease> {
         self.receive.lock().await.recv().await
+    }
+
+    /// The next leases to execute, as many as are waiting, at most so many. One task per process asks.
+    pub async fn next_few(&self, into: &mut Vec<Lease>, most: usize) -> usize {
+        self.receive.lock().await.recv_many(into, most).await
     }
 
     /// The next lease if one is waiting.

@@ -1,5 +1,6 @@
 //! What the engine reports while it works, for metrics; the worker turns it into Prometheus series.
 
+use crate::WorkId;
 use std::time::Duration;
 
 /// How a try at an effect ended.
@@ -47,6 +48,8 @@ pub enum News {
 /// One try at an effect.
 #[derive(Clone, Copy, Debug)]
 pub struct Tried<'a> {
+    /// Which effect of which run.
+    pub work: WorkId,
     /// The queue it waited in.
     pub queue: &'a str,
     /// The outside party behind the queue, if there is one.

@@ -16,8 +16,6 @@ pub(super) struct Board {
     enough: Notify,
     /// When jobs began, by their number; kept only while somebody has asked for it.
     began: Mutex<Option<HashMap<u64, f64>>>,
-    /// Trips on their last leg by the task that carries it out: an execution is one task from its effect to its commit.
-    arriving: Mutex<HashMap<tokio::task::Id, Uuid>>,
     /// Who waits for which trip.
     callers: Mutex<HashMap<Uuid, oneshot::Sender<()>>>,
 }
@@ -66,17 +64,9 @@ impl Board {
         told
     }
 
-    /// This task carries out the last leg of a trip.
-    pub(super) fn arriving(&self, run: Uuid) {
-        if let Some(task) = tokio::task::try_id() {
-            lock(&self.arriving).insert(task, run);
-        }
-    }
-
-    /// What this task carried out is committed.
-    pub(super) fn arrived(&self) {
-        let run = tokio::task::try_id().and_then(|task| lock(&self.arriving).remove(&task));
-        if let Some(caller) = run.and_then(|run| lock(&self.callers).remove(&run)) {
+    /// The last leg of this trip is committed.
+    pub(super) fn arrived(&self, run: Uuid) {
+        if let Some(caller) = lock(&self.callers).remove(&run) {
             let _ = caller.send(());
         }
     }

@@ -237,14 +237,8 @@ impl Perform<Job> for Hands {
 }
 
 impl Perform<Trip> for Hands {
-    async fn perform(&self, cx: &Attempt<Trip>, effect: Travel) -> Result<Arrived, Fault> {
-        let from = match effect {
-            Travel::First { from } | Travel::Second { from } => from,
-            Travel::Third { from } => {
-                self.board.arriving(cx.run().uuid());
-                from
-            }
-        };
+    async fn perform(&self, _: &Attempt<Trip>, effect: Travel) -> Result<Arrived, Fault> {
+        let (Travel::First { from } | Travel::Second { from } | Travel::Third { from }) = effect;
         Ok(Arrived::At { total: from + 1 })
     }
 }
@@ -255,10 +249,14 @@ impl Observe for Hands {
         self.metrics.committed(turns, took);
     }
 
+    fn claimed(&self, count: usize, took: std::time::Duration) {
+        self.metrics.claimed(count, took);
+    }
+
     fn tried(&self, tried: &Tried<'_>) {
         self.metrics.tried(tried);
-        if tried.workflow == Trip::NAME && tried.ended == Ended::Done {
-            self.board.arrived();
+        if (tried.workflow, tried.effect, tried.ended) == (Trip::NAME, "Third", Ended::Done) {
+            self.board.arrived(tried.work.run.uuid());
         }
     }
 
