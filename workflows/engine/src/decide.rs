@@ -48,6 +48,7 @@ impl Desk<'_> {
     /// the journal already was ours.
     pub(crate) fn decide(self, loaded: Loaded, inputs: &[Input], again: bool) -> Result<Decided, Failure> {
         let mut group = Group::new(self, loaded, again);
+        group.seen_here.reserve(inputs.len());
         let mut verdicts = Vec::with_capacity(inputs.len());
         for input in inputs {
             verdicts.push(group.take(input).map_err(Failure::Spoiled)?);
@@ -93,7 +94,7 @@ struct Group<'a> {
     desk: Desk<'a>,
     loaded: Loaded,
     again: bool,
-    drafts: BTreeMap<RunId, Draft>,
+    drafts: BTreeMap<RunId, Box<Draft>>,
     /// Fenced work that is done although its run did not move (an event that came before, a child that exists).
     settled: Vec<WorkId>,
     seen_here: HashSet<(RunId, String)>,
@@ -174,7 +175,7 @@ impl<'a> Group<'a> {
         let draft = Draft::start(process.clone(), input, self.loaded.now)?;
         let row = &draft.row;
         let moved = Moved { run: row.id, seq: row.seq, state: row.state_name.clone(), unexpected: false };
-        self.drafts.insert(input.run, draft);
+        self.drafts.insert(input.run, Box::new(draft));
         Ok(Verdict::Moved(moved))
     }
 
@@ -186,7 +187,7 @@ impl<'a> Group<'a> {
                 return Ok(Verdict::NewerShape);
             };
             let timers = self.loaded.timers.remove(&input.run).unwrap_or_default();
-            let mut draft = Draft::of(process.clone(), row.clone(), timers);
+            let mut draft = Box::new(Draft::of(process.clone(), row.clone(), timers));
             draft.quiet_until = self.loaded.quiet.remove(&input.run);
             self.drafts.insert(input.run, draft);
         }
@@ -213,8 +214,9 @@ impl<'a> Group<'a> {
             news: self.news,
             soon: HashMap::new(),
         };
+        decided.batch.expect(self.drafts.len());
         for draft in std::mem::take(&mut self.drafts).into_values() {
-            decided.gather(draft, self.desk, (now, real));
+            decided.gather(*draft, self.desk, (now, real));
         }
         decided
     }
@@ -275,6 +277,13 @@ impl Batch {
         let runs = [born.len(), moved.len(), left.len(), ended.len(), journal.len()];
         let works = [done.len(), replaced.len(), withdrawn.len(), queued.len(), facts.len()];
         runs.into_iter().chain(works).all(|rows| rows <= 1)
+    }
+
+    /// Makes room for so many runs that move: most groups are completions, of work that leads to more.
+    fn expect(&mut self, runs: usize) {
+        self.moved.reserve(runs);
+        self.journal.reserve(runs);
+        self.done.reserve(runs);
     }
 
     fn gather(&mut self, mut draft: Draft) {

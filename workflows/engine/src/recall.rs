@@ -24,7 +24,7 @@ pub(crate) struct Granted {
 
 /// What is remembered of a group.
 pub(crate) struct Recall {
-    kept: HashMap<RunId, Kept>,
+    kept: HashMap<RunId, Box<Kept>>,
     fences: Vec<Fence>,
 }
 
@@ -34,7 +34,7 @@ impl Recall {
         if !inputs.iter().all(is_foreseeable) {
             return None;
         }
-        let mut kept = HashMap::new();
+        let mut kept = HashMap::with_capacity(inputs.len());
         for input in inputs.iter().filter(|input| !input.begins()) {
             if let Entry::Vacant(unknown) = kept.entry(input.run) {
                 unknown.insert(recent.take(input.run)?);
@@ -47,7 +47,9 @@ impl Recall {
     pub(crate) fn loaded(self, clock: Foreseen) -> Option<(Loaded, Granted)> {
         let mut loaded = clock.loaded();
         let mut granted = Granted { clock, heads: HashMap::with_capacity(self.kept.len()) };
-        for (run, Kept { row, quiet_until }) in self.kept {
+        loaded.expect(self.kept.len());
+        for (run, kept) in self.kept {
+            let Kept { row, quiet_until } = *kept;
             if quiet_until <= clock.at_most() {
                 return None;
             }

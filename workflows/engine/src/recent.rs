@@ -32,8 +32,8 @@ pub(crate) struct Recent(Mutex<Generations>);
 
 #[derive(Debug, Default)]
 struct Generations {
-    young: HashMap<RunId, Kept>,
-    old: HashMap<RunId, Kept>,
+    young: HashMap<RunId, Box<Kept>>,
+    old: HashMap<RunId, Box<Kept>>,
     /// Bytes that have come into the young one.
     came: usize,
 }
@@ -44,9 +44,10 @@ impl Recent {
     }
 
     /// Remembers runs whose commit is through, or whose work was claimed.
-    pub(crate) fn keep(&self, runs: impl IntoIterator<Item = Kept>) {
+    pub(crate) fn keep(&self, runs: impl IntoIterator<Item = impl Into<Box<Kept>>>) {
         let mut it = self.lock();
         for run in runs {
+            let run: Box<Kept> = run.into();
             it.came += run.size();
             it.old.remove(&run.row.id);
             it.young.insert(run.row.id, run);
@@ -57,7 +58,7 @@ impl Recent {
     }
 
     /// What is remembered of a run. It is forgotten by that: what is written is remembered anew, and anything else is not so any more.
-    pub(crate) fn take(&self, run: RunId) -> Option<Kept> {
+    pub(crate) fn take(&self, run: RunId) -> Option<Box<Kept>> {
         let mut it = self.lock();
         it.young.remove(&run).or_else(|| it.old.remove(&run))
     }

@@ -34,6 +34,11 @@ const BACKLOG: usize = 4096;
 
 struct Item {
     input: Input,
+    caller: Caller,
+}
+
+/// Who waits for what becomes of an input.
+struct Caller {
     /// A unique key was broken once: whoever broke it first is visible to the next look.
     rival: bool,
     answer: oneshot::Sender<Result<Verdict, TurnError>>,
@@ -47,7 +52,7 @@ impl Writer {
     pub(crate) async fn submit(&self, input: Input) -> Result<Verdict, TurnError> {
         let (answer, verdict) = oneshot::channel();
         let gone = || TurnError::Storage(DbErr::Custom("the writer has stopped".to_owned()));
-        self.0.send(Item { input, rival: false, answer }).await.map_err(|_| gone())?;
+        self.0.send(Item { input, caller: Caller { rival: false, answer } }).await.map_err(|_| gone())?;
         verdict.await.map_err(|_| gone())?
     }
 }
@@ -109,11 +114,12 @@ fn commit<'a>(core: &'a Arc<Core>, mut group: Vec<Item>, mut trust: Trust, ahead
         let mut pause = Duration::from_millis(20);
         let mut link = core.db.writer.clone();
         while !group.is_empty() {
-            let inputs: Vec<Input> = group.iter().map(|item| item.input.clone()).collect();
+            let (inputs, callers): (Vec<_>, Vec<_>) = group.into_iter().map(|item| (item.input, item.caller)).unzip();
             let failure = match attempt(core, ahead, &link, &inputs, trust).await {
-                Ok(verdicts) => return answer(group, verdicts),
+                Ok(verdicts) => return answer(callers, verdicts),
                 Err(failure) => failure,
             };
+            group = inputs.into_iter().zip(callers).map(|(input, caller)| Item { input, caller }).collect();
             match meet(core, ahead, failure, group, &mut trust).await {
                 Next::Again(rest) => group = rest,
                 Next::Wait(rest) => {
@@ -174,11 +180,11 @@ async fn alone(core: &Arc<Core>, ahead: &mut Ahead, run: RunId, group: Vec<Item>
 
 /// A failure of an input that is by itself: it is answered, or tried again.
 fn single(failure: Failure, mut group: Vec<Item>) -> Vec<Item> {
-    let Some(Item { mut input, mut rival, answer }) = group.pop() else { return vec![] };
-    match failure.alone(&mut input, &mut rival) {
-        None => vec![Item { input, rival, answer }],
+    let Some(Item { mut input, mut caller }) = group.pop() else { return vec![] };
+    match failure.alone(&mut input, &mut caller.rival) {
+        None => vec![Item { input, caller }],
         Some(verdict) => {
-            let _ = answer.send(verdict);
+            let _ = caller.answer.send(verdict);
             vec![]
         }
     }
@@ -229,8 +235,8 @@ async fn applied(core: &Core, tx: &Tx, inputs: &[Input], trust: Trust) -> Result
     apply(core, tx, inputs, trust == Trust::Again).await
 }
 
-fn answer(group: Vec<Item>, verdicts: Vec<Verdict>) {
-    for (item, verdict) in group.into_iter().zip(verdicts) {
-        let _ = item.answer.send(Ok(verdict));
+fn answer(callers: Vec<Caller>, verdicts: Vec<Verdict>) {
+    for (caller, verdict) in callers.into_iter().zip(verdicts) {
+        let _ = caller.answer.send(Ok(verdict));
     }
 }

@@ -39,7 +39,7 @@ pub(crate) struct ClaimedRow {
     pub(crate) due: Timestamp,
     /// Its run as the claim saw it, where that spares whoever completes it a load: never on SQLite.
     #[serde(skip)]
-    pub(crate) seen: Option<Kept>,
+    pub(crate) seen: Option<Box<Kept>>,
 }
 
 impl ClaimedRow {
@@ -80,7 +80,7 @@ impl ClaimedRow {
 }
 
 /// The run of claimed work, if it is told until when its timers are quiet: beyond every instant when it has none.
-fn seen(row: &QueryResult, id: RunId, workflow: &str, input: &str) -> Result<Option<Kept>, DbErr> {
+fn seen(row: &QueryResult, id: RunId, workflow: &str, input: &str) -> Result<Option<Box<Kept>>, DbErr> {
     let Some(quiet_until) = row.try_get_by_index::<Option<i64>>(28)? else { return Ok(None) };
     let parent: Option<Uuid> = row.try_get_by_index(21)?;
     let row = RunRow {
@@ -97,5 +97,6 @@ fn seen(row: &QueryResult, id: RunId, workflow: &str, input: &str) -> Result<Opt
         unexpected: row.try_get_by_index(26)?,
         head: row.try_get_by_index(27)?,
     };
-    Ok(Some(Kept { row, quiet_until: if quiet_until == LEASED { Timestamp::MAX_UTC } else { instant(quiet_until) } }))
+    let quiet_until = if quiet_until == LEASED { Timestamp::MAX_UTC } else { instant(quiet_until) };
+    Ok(Some(Box::new(Kept { row, quiet_until })))
 }

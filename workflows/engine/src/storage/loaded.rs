@@ -40,6 +40,13 @@ impl Loaded {
         Self { now, real, brakes, runs, timers, fences, seen: HashSet::new(), quiet: HashMap::new() }
     }
 
+    /// Makes room for so many runs, each with work that is done.
+    pub(crate) fn expect(&mut self, runs: usize) {
+        self.runs.reserve(runs);
+        self.quiet.reserve(runs);
+        self.fences.reserve(runs);
+    }
+
     /// PostgreSQL answers with a union of rows, whose columns mean what their tag says.
     pub(super) fn of_rows(rows: &[QueryResult]) -> Result<Self, DbErr> {
         let mut loaded = Self::nothing(Timestamp::MIN_UTC, 0, 0);

@@ -142,7 +142,7 @@ impl Memory {
 
     fn take_one(&mut self, work: WorkId, holder: Uuid, now: i64) -> Option<ClaimedRow> {
         self.stand(work, LEASED);
-        let seen = self.seen(work);
+        let seen = self.seen(work).map(Box::new);
         let row = self.work.get_mut(&work)?;
         row.attempt += 1;
         row.holder = Some(holder);
