@@ -28,7 +28,7 @@ pub struct Worker {
 
 impl Default for Worker {
     fn default() -> Self {
-        Self { engine: 256, payments: 32, mail: 16, photos: 2, poll_ms: 300, drain_seconds: 20 }
+        Self { engine: 1024, payments: 32, mail: 16, photos: 2, poll_ms: 300, drain_seconds: 20 }
     }
 }
 

@@ -54,7 +54,7 @@ impl Settings {
             process,
             role,
             rooms: vec![],
-            group: 256,
+            group: 512,
             rescue_after: Duration::from_secs(10),
             ring: None,
             look: Duration::from_millis(250),

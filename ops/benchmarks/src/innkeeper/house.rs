@@ -16,7 +16,7 @@ use worker::metrics::Metrics;
 use worker::{Died, RedisBell, Wire};
 
 /// How much of the queue a worker takes at once, as the product's worker does of its busiest queue.
-const ROOM: usize = 256;
+const ROOM: usize = 1024;
 
 /// What business rows and projections need beside the product's own tables.
 const TABLES: &str = "
