@@ -23,8 +23,12 @@ use std::env;
 #[global_allocator]
 static MEMORY: MiMalloc = MiMalloc;
 
-#[tokio::main]
-async fn main() -> Result<()> {
+fn main() -> Result<()> {
+    // As in the product too.
+    worker::runtime()?.block_on(measure())
+}
+
+async fn measure() -> Result<()> {
     let words: Vec<String> = env::args().skip(1).collect();
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["contest", ..] => contest::run(&words[1..]).await,

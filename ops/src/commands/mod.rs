@@ -87,8 +87,7 @@ impl Cli {
             loaded.origins.insert("installation.data".to_owned(), Origin::Option("--data"));
         }
         logging::start(&loaded)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(dispatch(self.command, loaded))
+        worker::runtime()?.block_on(dispatch(self.command, loaded))
     }
 }
 

@@ -1,0 +1,40 @@
+//! The runtime that a process of the product runs in.
+
+use std::env;
+use std::io;
+use std::num::NonZero;
+use std::thread;
+use tokio::runtime::{Builder, Runtime};
+
+/// What tokio itself asks how many threads to start.
+const THREADS: &str = "TOKIO_WORKER_THREADS";
+
+/// A runtime with a thread for every second processor, unless `TOKIO_WORKER_THREADS` says how many.
+///
+/// What runs here waits most of the time, for a database that often is on the same machine, or in the same process. A thread for every
+/// processor is woken for work that the one beside it would have done in passing: on two processors, two threads carry out fewer jobs
+/// than one, for more of the processors' time. What computes for long (passwords, photographs) has threads of its own.
+///
+/// # Errors
+/// When a thread cannot be started.
+pub fn runtime() -> io::Result<Runtime> {
+    let mut builder = Builder::new_multi_thread();
+    if env::var_os(THREADS).is_none() {
+        builder.worker_threads(threads_for(thread::available_parallelism().map_or(1, NonZero::get)));
+    }
+    builder.enable_all().build()
+}
+
+const fn threads_for(processors: usize) -> usize {
+    processors.div_ceil(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_a_thread_for_every_second_processor() {
+        assert_eq!([1, 2, 3, 4, 64].map(threads_for), [1, 1, 2, 2, 32]);
+    }
+}
