@@ -132,7 +132,7 @@ impl Engine {
     /// Whoever called a party says how that went. The call's own conclusion does not wait for a database that fails to hear it.
     async fn tell_of_party(&self, row: &ClaimedRow, fault: Option<&Fault>) {
         let Some(party) = self.core.registry.party_of(&row.queue).filter(|_| row.outcome.is_none()) else { return };
-        // Seldom asked for, and larger than all the rest: every execution would carry room for it.
+        // Only for outside parties, and larger than all the rest: every execution would carry room for it.
         if let Err(error) = Box::pin(self.heed(party, fault)).await {
             tracing::warn!(party = party.name, error = %error, "how a call to a party went could not be noted");
         }
