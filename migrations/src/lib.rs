@@ -23,6 +23,7 @@ mod m0012_leases;
 mod m0013_due;
 mod m0014_sealing;
 mod m0015_kept;
+mod m0016_quiet;
 
 use frozen::Frozen;
 use sea_orm::{
@@ -38,7 +39,7 @@ const LOCK: &str = "
 ";
 
 /// Every change, oldest first.
-fn all() -> [Frozen; 15] {
+fn all() -> [Frozen; 16] {
     [
         m0001_engine::CHANGE,
         m0002_accounts::CHANGE,
@@ -55,6 +56,7 @@ fn all() -> [Frozen; 15] {
         m0013_due::CHANGE,
         m0014_sealing::CHANGE,
         m0015_kept::CHANGE,
+        m0016_quiet::CHANGE,
     ]
 }
 

@@ -35,18 +35,13 @@ use script::Measure;
 
 /// Processes are killed, a worker stands still, Redis is emptied three times and taken away once.
 #[test]
-fn nothing_is_lost_or_done_twice_seed_1() {
+fn nothing_is_lost_or_done_twice() {
     Play::of_servers(1).must_be_clean();
 }
 
+/// The same, and they die by themselves as well, right after a commit and right after a call to the outside.
 #[test]
-fn nothing_is_lost_or_done_twice_seed_2() {
-    Play::of_servers(2).must_be_clean();
-}
-
-/// Here they die by themselves as well, right after a commit and right after a call to the outside.
-#[test]
-fn nothing_is_lost_or_done_twice_seed_3() {
+fn those_who_die_by_themselves_lose_nothing() {
     let faults = "crash:after_commit:211,crash:after_perform:97";
     Play { faults, ..Play::of_servers(3) }.must_be_clean();
 }

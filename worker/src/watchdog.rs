@@ -34,20 +34,37 @@ pub(crate) struct Watch {
     looks: AtomicU64,
     /// The look at which the runtime was last seen alive.
     pulse: AtomicU64,
-    /// When each execution's present poll began; [`IDLE`] while it waits.
-    polls: Mutex<Vec<Arc<AtomicU64>>>,
+    polls: Mutex<Polls>,
+}
+
+/// A place for each execution, used again by the next: there is no list to go through when one of a thousand ends.
+#[derive(Default)]
+struct Polls {
+    /// When the present poll of whoever has the place began; [`IDLE`] while he waits, or nobody has it.
+    since: Vec<Arc<AtomicU64>>,
+    /// Places that nobody has.
+    free: Vec<usize>,
+}
+
+impl Polls {
+    fn take(&mut self) -> (usize, Arc<AtomicU64>) {
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.since.push(Arc::new(AtomicU64::new(IDLE)));
+            self.since.len() - 1
+        });
+        (place, Arc::clone(&self.since[place]))
+    }
 }
 
 impl Watch {
     /// Runs a future under watch, where it is: taken over, it would lie in this one twice.
     pub(crate) async fn over<F: Future>(&self, future: Pin<&mut F>) -> F::Output {
-        let since = Arc::new(AtomicU64::new(IDLE));
-        self.polls().push(Arc::clone(&since));
-        let _entry = Entry { watch: self, since: &since };
+        let (place, since) = self.polls().take();
+        let _entry = Entry { watch: self, place, since: &since };
         Watched { looks: &self.looks, since: &since, future }.await
     }
 
-    fn polls(&self) -> std::sync::MutexGuard<'_, Vec<Arc<AtomicU64>>> {
+    fn polls(&self) -> std::sync::MutexGuard<'_, Polls> {
         self.polls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -65,7 +82,7 @@ impl Watch {
         if now.saturating_sub(self.pulse.load(Ordering::Acquire)) > most {
             return Some(Stuck::Runtime);
         }
-        let stuck = self.polls().iter().any(|since| match since.load(Ordering::Acquire) {
+        let stuck = self.polls().since.iter().any(|since| match since.load(Ordering::Acquire) {
             IDLE => false,
             // Stored one higher than the look, so that the first look is not "idle".
             since => now.saturating_sub(since - 1) > most,
@@ -74,15 +91,17 @@ impl Watch {
     }
 }
 
-/// An execution's place in the list; it leaves when it ends or is dropped.
+/// An execution in its place; it leaves when it ends, panics or is dropped.
 struct Entry<'a> {
     watch: &'a Watch,
-    since: &'a Arc<AtomicU64>,
+    place: usize,
+    since: &'a AtomicU64,
 }
 
 impl Drop for Entry<'_> {
     fn drop(&mut self) {
-        self.watch.polls().retain(|other| !Arc::ptr_eq(other, self.since));
+        self.since.store(IDLE, Ordering::Release);
+        self.watch.polls().free.push(self.place);
     }
 }
 
@@ -167,6 +186,22 @@ mod tests {
         let seen = watch.over(pin!(async { looks(&watch, 50) })).now_or_never().expect("it does not wait");
         assert_eq!(seen, Some(Stuck::Execution));
         assert_eq!(looks(&watch, 50), None, "it came back");
+    }
+
+    #[test]
+    fn a_place_is_used_again_and_nobody_is_stuck_in_one_that_was_left_by_a_panic() {
+        let watch = Watch { pulse: AtomicU64::new(u64::MAX), ..Watch::default() };
+        let mut planted = pin!(async { panic!("a planted panic") });
+        let panics = std::panic::AssertUnwindSafe(watch.over(planted.as_mut())).catch_unwind().now_or_never();
+        assert!(panics.expect("it does not wait").is_err());
+        assert_eq!(looks(&watch, 50), None, "whoever panicked has left");
+        for _ in 0..3 {
+            watch.over(pin!(async {})).now_or_never().expect("it does not wait");
+        }
+        let (one, other) = (pin!(std::future::pending::<()>()), pin!(std::future::pending::<()>()));
+        let (mut one, mut other) = (pin!(watch.over(one)), pin!(watch.over(other)));
+        assert!(one.as_mut().now_or_never().is_none() && other.as_mut().now_or_never().is_none());
+        assert_eq!(watch.polls().since.len(), 2, "as many places as were taken at once");
     }
 
     #[test]

@@ -17,6 +17,7 @@ on_both!(
     what_was_claimed_is_not_loaded,
     what_moves_between_its_claim_and_its_end_is_loaded,
     a_timer_that_is_due_is_not_forgotten,
+    a_timer_that_was_brought_forward_is_not_forgotten,
     a_clock_that_was_moved_elsewhere_is_heeded,
     a_later_try_is_loaded,
     a_group_of_which_anything_has_changed_is_loaded,
@@ -86,6 +87,23 @@ async fn a_timer_that_is_due_is_not_forgotten(db: TestDatabase) {
     theatre.engine.settle().await.unwrap();
     assert_eq!(theatre.keys(id).await[1], "tm:HoldEnds:0:1");
     must_have_found(&theatre, &[]);
+}
+
+/// The turn that began the run has left with its call that no timer is due for long; that holds until the run moves.
+async fn a_timer_that_was_brought_forward_is_not_forgotten(db: TestDatabase) {
+    let here = Theatre::open(db.clone()).await;
+    let counter = Theatre::without_hands(&db, here.office.clone(), 2).await;
+    let id = started(&counter, 1, 900).await;
+    counter.engine.send::<Seat>(id, &Event::Hurried, EventKey::operator("1"), Origin::default()).await.unwrap();
+    assert_eq!(here.engine.claim().await.unwrap(), 2);
+    for _ in 0..2 {
+        let lease = here.engine.hands().next().await.unwrap();
+        if lease.is_effect() {
+            here.engine.execute(lease).await;
+        }
+    }
+    assert_eq!(here.keys(id).await, ["start", "op:1", "tm:HoldEnds:1:0", "fx:0:0"]);
+    must_have_found(&here, &[]);
 }
 
 async fn a_clock_that_was_moved_elsewhere_is_heeded(db: TestDatabase) {

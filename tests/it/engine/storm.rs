@@ -56,7 +56,8 @@ async fn careless(theatre: &Theatre, n: i64, patience: Duration, acknowledged: A
 }
 
 pub(crate) async fn a_storm_of_hang_ups_loses_nothing(db: TestDatabase) {
-    let requests = 20_000;
+    // The wire is what a hang-up is about; in the same process there is none.
+    let requests = if db.backend == Backend::Postgres { 20_000 } else { 5_000 };
     db.connection.execute_unprepared("create table storm (n bigint primary key)").await.unwrap();
     let theatre = Theatre::open(db).await;
     let acknowledged = Acknowledged::default();

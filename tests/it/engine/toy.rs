@@ -36,14 +36,20 @@ pub(super) enum State {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Event {
-    Paid { receipt: String },
+    Paid {
+        receipt: String,
+    },
     PaymentFailed,
     GivenUp,
+    /// The hold ends at once.
+    Hurried,
     ChangedMind,
     CameBack,
     NoSeatLeft,
     Elapsed(Timer),
-    Greeted { by: RunId },
+    Greeted {
+        by: RunId,
+    },
     Explode,
 }
 
@@ -72,12 +78,13 @@ impl Workflow for Seat {
         Step::to(State::Held).takes("seat").run(Effect::Pay { seat: terms.seat }).timer(Timer::HoldEnds, ends)
     }
 
-    fn on(terms: &Terms, state: State, event: Event, _now: Timestamp) -> Result<Step<Self>, Refusal> {
+    fn on(terms: &Terms, state: State, event: Event, now: Timestamp) -> Result<Step<Self>, Refusal> {
         use Event as E;
         use State as S;
         Ok(match (state, event) {
             (S::Held, E::Paid { receipt }) => Step::to(S::Paid { receipt }).post(Fact::new("sold", &terms.seat)),
             (S::Held, E::PaymentFailed) => Step::to(S::Lost),
+            (S::Held, E::Hurried) => Step::to(S::Held).timer(Timer::HoldEnds, now),
             (S::Held | S::Paid { .. }, E::GivenUp) => Step::to(S::Away),
             (S::Held, E::ChangedMind) => Step::to(S::Away).withdraw(Effect::Pay { seat: terms.seat }),
             (S::Held, E::Elapsed(Timer::HoldEnds)) => Step::to(S::Away),

@@ -8,7 +8,7 @@ use anyhow::Result;
 use rand::Rng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
-use sea_orm::{ConnectionTrait, Database, DbBackend, Statement};
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -19,9 +19,14 @@ use harness::servers::send_signal;
 use super::client::Span;
 use super::installation::Installation;
 use super::seat::{Role, freeze, thaw};
+use super::witness::LOOK;
 
 /// Longer than the rescue waits for a heartbeat, so that a frozen worker wakes up to find its work in other hands.
 const FROZEN: Duration = Duration::from_millis(12_500);
+/// Longer than between two heartbeats: whoever stands still is known by his silence.
+const SILENT: Duration = Duration::from_millis(1_500);
+/// How often a worker is stopped before it has to be stopped between two pieces of work.
+const STOPS: usize = 8;
 /// Commits that one prank loses.
 const COMMITS: usize = 3;
 /// How long Postgres is away after a power cut.
@@ -346,13 +351,40 @@ async fn freezing(house: Arc<Installation>, which: usize, deeds: Arc<Deeds>) -> 
     }
     let seat = workers[which % workers.len()].lock().await;
     let Some(pid) = seat.pid() else { return Ok(()) };
-    freeze(pid);
+    freeze_at_work(&house, pid).await?;
     sleep(FROZEN).await;
     thaw(pid);
     deeds.freezes.fetch_add(1, Relaxed);
     sleep(AWAKE).await;
     deeds.refused.fetch_add(seat.refused().await.unwrap_or(0), Relaxed);
     Ok(())
+}
+
+/// Freezes a worker that has work in hand, if it ever has any: between two pieces of work it has nothing to answer too late.
+async fn freeze_at_work(house: &Installation, pid: u32) -> Result<()> {
+    let db = Database::connect(&house.database).await?;
+    for _ in 1..STOPS {
+        freeze(pid);
+        sleep(SILENT).await;
+        if is_held_by_the_silent(&db).await? {
+            return Ok(());
+        }
+        thaw(pid);
+        sleep(SILENT / 5).await;
+    }
+    freeze(pid);
+    Ok(())
+}
+
+/// Whether anybody holds work who has missed a heartbeat.
+async fn is_held_by_the_silent(db: &DatabaseConnection) -> Result<bool> {
+    let sql = format!(
+        "select 1 from workflow_work w join workflow_process p on p.id = w.holder
+         where w.not_before = {} and extract(epoch from clock_timestamp()) - p.beat_at / 1000000.0 > {} limit 1",
+        engine::schema::LEASED,
+        (SILENT - LOOK).as_secs_f64()
+    );
+    Ok(db.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await?.is_some())
 }
 
 async fn empty_redis(house: &Installation, deeds: &Deeds) -> Result<()> {

@@ -10,9 +10,10 @@ use crate::faults::planted;
 use crate::hands::{Fused, Hands, Lease, Room};
 use crate::process::RawChanged;
 use crate::registry::Registry;
-use crate::storage::{Ask, Batch, Loaded, Queued};
-use crate::turn::{Draft, JournalRow, Mark, NewWork, Spoiled};
+use crate::storage::{Ask, Batch, Loaded, Queued, schema::kind};
+use crate::turn::{Draft, JournalRow, Mark, NewWork, RunRow, Spoiled};
 use crate::{Moved, News, RunId, Timestamp, WorkId};
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// What a process decides with: the workflows that its build knows, and the room it has for new work.
@@ -154,9 +155,14 @@ impl<'a> Group<'a> {
         }
     }
 
+    /// A run as it is by now: in the making, or as it was loaded.
+    fn row(&self, run: RunId) -> Option<&RunRow> {
+        self.drafts.get(&run).map(|draft| &draft.row).or_else(|| self.loaded.runs.get(&run))
+    }
+
     /// The verdict of an earlier commit whose answer was lost.
     fn ours(&self, run: RunId) -> Verdict {
-        match self.loaded.runs.get(&run) {
+        match self.row(run) {
             Some(row) => Verdict::Moved(Moved { run, seq: row.seq, state: row.state_name.clone(), unexpected: false }),
             None => Verdict::NoSuchRun,
         }
@@ -164,7 +170,7 @@ impl<'a> Group<'a> {
 
     fn start(&mut self, input: &Input) -> Result<Verdict, Spoiled> {
         let What::Start { workflow, .. } = &input.what else { unreachable!("only starts come here") };
-        if self.drafts.contains_key(&input.run) || self.loaded.runs.contains_key(&input.run) {
+        if self.row(input.run).is_some() {
             if self.again {
                 return Ok(self.ours(input.run));
             }
@@ -182,12 +188,13 @@ impl<'a> Group<'a> {
     fn advance(&mut self, input: &Input) -> Result<Verdict, Spoiled> {
         let tries = input.fence.and_then(|f| self.loaded.fences.get(&f.work)).cloned();
         if !self.drafts.contains_key(&input.run) {
-            let Some(row) = self.loaded.runs.get(&input.run) else { return Ok(Verdict::NoSuchRun) };
+            let Entry::Occupied(known) = self.loaded.runs.entry(input.run) else { return Ok(Verdict::NoSuchRun) };
+            let row = known.get();
             let Some(process) = self.desk.registry.get(&row.workflow).filter(|p| p.reads() >= row.shape) else {
                 return Ok(Verdict::NewerShape);
             };
             let timers = self.loaded.timers.remove(&input.run).unwrap_or_default();
-            let mut draft = Box::new(Draft::of(process.clone(), row.clone(), timers));
+            let mut draft = Box::new(Draft::of(process.clone(), known.remove(), timers));
             draft.quiet_until = self.loaded.quiet.remove(&input.run);
             self.drafts.insert(input.run, draft);
         }
@@ -196,7 +203,7 @@ impl<'a> Group<'a> {
     }
 
     fn repeated(&mut self, input: &Input) {
-        let known = self.loaded.runs.get(&input.run).and_then(|run| self.desk.registry.get(&run.workflow));
+        let known = self.row(input.run).and_then(|run| self.desk.registry.get(&run.workflow));
         self.news.push(News::Repeated { workflow: known.map_or("unknown", |process| process.name()) });
     }
 
@@ -239,6 +246,8 @@ impl Decided {
         self.tell(&draft);
         let quiet_until = draft.quiet_until().filter(|_| !draft.row.finished);
         let mut comes_back = !draft.born;
+        // Only of a run that begins is it known here what else is under way: nothing.
+        let alone = quiet_until.filter(|_| draft.born && draft.calls() == 1);
         for work in draft.added.drain(..) {
             let room = desk.room(&work, now);
             let leased = room.is_some();
@@ -252,7 +261,8 @@ impl Decided {
             if leased && planted("no_outbox") {
                 continue;
             }
-            self.batch.queued.push(Queued { work, leased });
+            let quiet_until = alone.filter(|_| work.kind == kind::EFFECT);
+            self.batch.queued.push(Queued { work, leased, quiet_until });
         }
         self.soon.extend(quiet_until.filter(|_| comes_back).map(|until| (draft.row.id, until)));
         // The turn that led here, not one that was ignored since: a re-projection finds the same one in the journal.

@@ -1,13 +1,15 @@
 //! Claimed work, as the two databases hand it over.
 
+use super::instant;
 use super::schema::LEASED;
-use super::{instant, narrow, work_id};
 use crate::recent::Kept;
 use crate::turn::RunRow;
 use crate::{RunId, Timestamp, WorkId};
 use chrono::serde::ts_microseconds;
-use sea_orm::{DbErr, QueryResult};
+use sea_orm::{DbErr, QueryResult, RuntimeErr};
 use serde::Deserialize;
+use sqlx::Row;
+use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 /// A claimed piece of work with all that its execution needs.
@@ -44,58 +46,59 @@ pub(crate) struct ClaimedRow {
 
 impl ClaimedRow {
     pub(super) fn read(row: &QueryResult) -> Result<Self, DbErr> {
-        if row.try_as_sqlite_row().is_none() {
-            return Self::of_columns(row);
+        if let Some(row) = row.try_as_pg_row() {
+            return Self::of_columns(row).map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())));
         }
         let text: String = row.try_get_by_index(0)?;
         serde_json::from_str(&text).map_err(|error| DbErr::Json(error.to_string()))
     }
 
-    fn of_columns(row: &QueryResult) -> Result<Self, DbErr> {
-        let work = work_id(row, 0)?;
-        let (workflow, input): (String, String) = (row.try_get_by_index(4)?, row.try_get_by_index(14)?);
+    /// The columns are asked of the driver itself: what stands above it makes an error of every text that is absent, and most are.
+    fn of_columns(row: &PgRow) -> Result<Self, sqlx::Error> {
+        let work = WorkId { run: RunId::from_uuid(row.try_get(0)?), seq: row.try_get(1)?, n: row.try_get(2)? };
+        let (workflow, input): (String, String) = (row.try_get(4)?, row.try_get(14)?);
         let seen = seen(row, work.run, &workflow, &input)?;
         Ok(Self {
             work,
-            kind: row.try_get_by_index(3)?,
+            kind: row.try_get(3)?,
             workflow,
-            queue: row.try_get_by_index(5)?,
-            payload: row.try_get_by_index(6)?,
-            request: row.try_get_by_index(7)?,
-            outcome: row.try_get_by_index(8)?,
-            attempt: row.try_get_by_index(9)?,
-            failures: row.try_get_by_index(10)?,
-            first_claimed_at: row.try_get_by_index(11)?,
-            error_class: row.try_get_by_index(12)?,
-            trace: row.try_get_by_index(13)?,
+            queue: row.try_get(5)?,
+            payload: row.try_get(6)?,
+            request: row.try_get(7)?,
+            outcome: row.try_get(8)?,
+            attempt: row.try_get(9)?,
+            failures: row.try_get(10)?,
+            first_claimed_at: row.try_get(11)?,
+            error_class: row.try_get(12)?,
+            trace: row.try_get(13)?,
             input,
-            now: instant(row.try_get_by_index(15)?),
-            real: row.try_get_by_index(16)?,
-            due: instant(row.try_get_by_index(17)?),
-            priority: narrow(row.try_get_by_index::<i32>(18)?.into())?,
-            deaths: row.try_get_by_index(19)?,
+            now: instant(row.try_get(15)?),
+            real: row.try_get(16)?,
+            due: instant(row.try_get(17)?),
+            priority: row.try_get(18)?,
+            deaths: row.try_get(19)?,
             seen,
         })
     }
 }
 
 /// The run of claimed work, if it is told until when its timers are quiet: beyond every instant when it has none.
-fn seen(row: &QueryResult, id: RunId, workflow: &str, input: &str) -> Result<Option<Box<Kept>>, DbErr> {
-    let Some(quiet_until) = row.try_get_by_index::<Option<i64>>(28)? else { return Ok(None) };
-    let parent: Option<Uuid> = row.try_get_by_index(21)?;
+fn seen(row: &PgRow, id: RunId, workflow: &str, input: &str) -> Result<Option<Box<Kept>>, sqlx::Error> {
+    let Some(quiet_until) = row.try_get::<Option<i64>, _>(28)? else { return Ok(None) };
+    let parent: Option<Uuid> = row.try_get(21)?;
     let row = RunRow {
         id,
         workflow: workflow.to_owned(),
-        key: row.try_get_by_index(20)?,
+        key: row.try_get(20)?,
         parent: parent.map(RunId::from_uuid),
         input: input.to_owned(),
-        state: row.try_get_by_index(22)?,
-        state_name: row.try_get_by_index(23)?,
-        shape: row.try_get_by_index(24)?,
-        seq: row.try_get_by_index(25)?,
+        state: row.try_get(22)?,
+        state_name: row.try_get(23)?,
+        shape: row.try_get(24)?,
+        seq: row.try_get(25)?,
         finished: false,
-        unexpected: row.try_get_by_index(26)?,
-        head: row.try_get_by_index(27)?,
+        unexpected: row.try_get(26)?,
+        head: row.try_get(27)?,
     };
     let quiet_until = if quiet_until == LEASED { Timestamp::MAX_UTC } else { instant(quiet_until) };
     Ok(Some(Box::new(Kept { row, quiet_until })))

@@ -36,6 +36,8 @@ pub(crate) struct Ask {
 pub(crate) struct Queued {
     pub(crate) work: NewWork,
     pub(crate) leased: bool,
+    /// None of its run's timers is due before then and it is the run's only call, as long as the run does not move; if that is known.
+    pub(crate) quiet_until: Option<Timestamp>,
 }
 
 /// Everything one commit writes.

@@ -264,8 +264,8 @@ create trigger event_log_never_deleted before delete on event_log for each row e
 ";
 
 /// The end of a run is as light as its other turns, on PostgreSQL: no index names a column that a turn changes, but for the one of runs
-/// that are flagged, so that the row's new version stays in its page and enters no index (a heap-only update). A page is filled by half at first, since all runs of a page may
-/// move in one commit, before any of it can be pruned.
+/// that are flagged, so that the row's new version stays in its page and enters no index (a heap-only update). A page is filled by half
+/// at first, since all runs of a page may move in one commit, before any of it can be pruned.
 ///
 /// Whatever is archived has an empty input; the archive looks for what is to come among the others.
 pub const KEPT_V8: &str = "
@@ -281,3 +281,7 @@ drop index workflow_run_live;
 drop index workflow_run_finished;
 create index workflow_run_kept on workflow_run (workflow, created_at) where input <> '';
 ";
+
+/// What the turn that began a run has left with its one call, for whoever claims it: until when none of the run's timers is due, as long
+/// as the run does not move. On both databases; SQLite has no use for it.
+pub const QUIET_V9: &str = "alter table workflow_work add column quiet_until int8";

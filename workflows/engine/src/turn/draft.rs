@@ -115,6 +115,11 @@ impl Draft {
         fresh.chain(self.quiet_until).min().filter(|_| self.quiet_until.is_some())
     }
 
+    /// How many calls to outside parties it adds.
+    pub(crate) fn calls(&self) -> usize {
+        self.added.iter().filter(|w| w.kind == kind::EFFECT).count()
+    }
+
     /// Lets every due timer fire, in order, each at the instant it was meant for.
     pub(crate) fn fire_due(&mut self, now: Timestamp) -> Result<(), Spoiled> {
         for _ in 0..MOST_TIMERS_AT_ONCE {

@@ -28,15 +28,17 @@ k as materialized (
 /// all of it for a hash (318 ms for 64 of 1,000,000 rows, against 3). A row that somebody moved in between is left for the next claim.
 ///
 /// The run comes with it, and until when none of its timers is due (beyond every instant when it has none), where that spares whoever
-/// completes the work a load: at a first try, and where no other work is under way that may move the run meanwhile.
+/// completes the work a load: at a first try, and where no other work is under way that may move the run meanwhile. The turn that
+/// began the run has left that with its work; once the run has moved, what there is has to be looked at.
 const LEASE: &str = r"
 update workflow_work w
 set attempt = w.attempt + 1, holder = $7, not_before = $8, first_claimed_at = coalesce(w.first_claimed_at, c.real)
 from c, workflow_run r
 where w.ctid = any(array(select t.place from taken t)) and w.not_before <= c.real + c.offset_us and r.id = w.run
 returning w.run, w.seq, w.n, w.kind, w.workflow, w.queue, w.payload, w.request, w.outcome, w.attempt, w.failures, w.first_claimed_at,
-  w.error_class, w.trace, r.input, c.real + c.offset_us, c.real, w.due, w.priority::int4, w.deaths,
-  r.key, r.parent, r.state, r.state_name, r.shape, r.seq, r.unexpected, r.head, case when w.kind = 0 and w.attempt = 1 and r.status = 0 then (
+  w.error_class, w.trace, r.input, c.real + c.offset_us, c.real, w.due, w.priority, w.deaths,
+  r.key, r.parent, r.state, r.state_name, r.shape, r.seq, r.unexpected, r.head,
+  case when w.kind <> 0 or w.attempt <> 1 or r.status <> 0 then null when r.seq = w.seq and w.quiet_until is not null then w.quiet_until else (
     select case when count(*) filter (where o.kind = 0) = 1 then coalesce(min(o.due) filter (where o.kind = 1), $8) end
     from workflow_work o where o.run = w.run) end";
 

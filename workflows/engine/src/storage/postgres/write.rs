@@ -5,7 +5,7 @@ use super::{Column, Sets, each, ids, scope, text, uuids, works};
 use crate::faults::planted;
 use crate::recall::Granted;
 use crate::turn::{JournalRow, RunRow};
-use crate::{Posted, RunId, WorkId};
+use crate::{Posted, RunId, Timestamp, WorkId};
 use sea_orm::{DbBackend, Statement};
 use uuid::Uuid;
 
@@ -221,6 +221,7 @@ fn queued(queued: &[Queued], sets: &mut Sets) -> String {
         ("priority", each(rows().map(|w| w.priority.class()))),
         ("lane", text(rows().map(|w| w.lane.as_ref().map(|lane| lane.key.clone())))),
         ("most", each(rows().map(|w| w.lane.as_ref().map_or(0, |lane| lane.most)))),
+        ("quiet", each(queued.iter().map(|q| q.quiet_until.map_or(0, quiet)))),
     ]);
     let works = sets.of(columns);
     format!(
@@ -228,8 +229,13 @@ fn queued(queued: &[Queued], sets: &mut Sets) -> String {
   select run, seq, n, kind, scope, workflow, queue, name, payload, nullif(request, ''), null, due,
     case when leased then $2 else due end, leased::int4, 0,
     case when leased then $3 end, case when leased then $4 end, null, null, nullif(trace, ''),
-    priority, nullif(lane, ''), case when lane <> '' then most end from {works} q"
+    priority, nullif(lane, ''), case when lane <> '' then most end, 0, nullif(quiet, 0) from {works} q"
     )
+}
+
+/// The end of time stands for a run without timers.
+fn quiet(until: Timestamp) -> i64 {
+    if until == Timestamp::MAX_UTC { LEASED } else { until.timestamp_micros() }
 }
 
 fn posted(facts: &[Posted], sets: &mut Sets) -> String {

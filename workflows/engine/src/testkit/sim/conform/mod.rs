@@ -387,7 +387,10 @@ fn in_words(loaded: &Loaded, restored: &[RunId]) -> Vec<String> {
 fn again(batch: &Batch) -> Batch {
     let Batch { now, real, holder, born, moved, journal, done, left, ended, replaced, withdrawn, queued, facts } =
         batch;
-    let queued = queued.iter().map(|q| crate::storage::Queued { work: q.work.clone(), leased: q.leased }).collect();
+    let queued = queued
+        .iter()
+        .map(|q| crate::storage::Queued { work: q.work.clone(), leased: q.leased, quiet_until: q.quiet_until })
+        .collect();
     Batch {
         now: *now,
         real: *real,

@@ -372,6 +372,6 @@ impl Script {
             due: instant(self.due()),
             trace: self.dice.one_in(3).then(|| "00-2-2-01".to_owned()),
         };
-        Queued { work, leased: self.dice.one_in(5) }
+        Queued { work, leased: self.dice.one_in(5), quiet_until: None }
     }
 }
