@@ -1,13 +1,11 @@
 //! A process decides from memory what comes back to a run that it wrote last, or claimed work of; the write looks whether the run is
 //! still so.
-//!
-//! On PostgreSQL: on SQLite there is no round trip to save, and everything is loaded.
 
 use super::switchboard::{Call, Line, Plan, World, order};
 use super::toy::{Event, Mood, Seat, State, Terms, Theatre, count, run};
 use engine::{EventKey, Origin, RunId, Settling};
 use futures::FutureExt;
-use harness::{Backend, TestDatabase, on_both};
+use harness::{TestDatabase, on_both};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::time::Duration;
 
@@ -30,10 +28,9 @@ async fn started(theatre: &Theatre, n: u128, hold: i64) -> RunId {
     run(n)
 }
 
-/// What was found in the database of runs that were remembered; nothing is remembered on SQLite.
+/// What was found in the database of runs that were remembered.
 fn must_have_found(theatre: &Theatre, expected: &[bool]) {
     let found = theatre.ends.2.lock().unwrap().clone();
-    let expected = if theatre.db.backend == Backend::Postgres { expected } else { &[] };
     assert_eq!(found, expected);
 }
 
@@ -157,7 +154,7 @@ async fn a_group_of_which_anything_has_changed_is_loaded(db: TestDatabase) {
         assert_eq!(theatre.keys(run(EACH + n)).await, ["start", "wh:office:hello", "fx:0:0"]);
     }
     let found = theatre.ends.2.lock().unwrap().clone();
-    assert_eq!(found.contains(&false), db.backend == Backend::Postgres, "{found:?}");
+    assert!(found.contains(&false), "{found:?}");
 }
 
 /// A group of starts is written unasked; that one of them is a repetition breaks its key, and the group is decided from what is loaded.

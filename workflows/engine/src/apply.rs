@@ -17,7 +17,7 @@ use crate::storage::{self, Ask, Foreseen};
 use crate::turn::{RunRow, Spoiled};
 use crate::tx::TurnError;
 use crate::{Conflict, Moved, News, ProjectError, RunId, Tx};
-use sea_orm::{DbBackend, DbErr};
+use sea_orm::DbErr;
 use std::collections::BTreeSet;
 
 /// Why a group could not be committed as it is.
@@ -125,37 +125,45 @@ const fn desk<'a>(core: &'a Core, brakes: Option<&'a Known>) -> Desk<'a> {
     Desk { registry: &core.registry, hands: &core.hands, brakes }
 }
 
-/// As [`apply`], but of what this process remembers; `None` when anything has to be asked, and nothing is written then.
-///
-/// After [`Failure::Outdated`] the transaction has to be rolled back. So this is for the writer, on PostgreSQL: SQLite answers a load
-/// without a round trip, and a caller's transaction is not ours to roll back.
-pub(crate) async fn apply_from_memory(core: &Core, tx: &Tx, inputs: &[Input]) -> Result<Option<Applied>, Failure> {
-    if matches!(inputs, [input] if input.begins()) {
-        // A start that comes alone needs no rollback when it is a repetition.
-        return Ok(None);
-    }
-    let Some((decided, granted)) = from_memory(core, inputs) else { return Ok(None) };
-    let same = match storage::write_granted(&**tx, &decided.batch, &granted).await {
-        // Something that begins is there already.
-        Err(error) if trouble(&error) == Trouble::Unique => false,
-        written => written?,
-    };
-    if !granted.heads.is_empty() {
-        core.observer.recalled(same);
-    }
-    if !same {
-        return Err(Failure::Outdated);
-    }
-    finish(core, tx, decided).await.map(Some)
+/// A group that was decided from memory, and what has to be so for that.
+pub(crate) struct Remembered {
+    decided: Decided,
+    granted: Granted,
 }
 
-/// A group as it is decided from memory, and what has to be so for that; `None` when that will not do.
-fn from_memory(core: &Core, inputs: &[Input]) -> Option<(Decided, Granted)> {
-    let foreseen = core.foresee()?;
-    let (loaded, granted) = Recall::of(inputs, &core.recent)?.loaded(foreseen)?;
-    let brakes = core.brakes.current(foreseen.brakes);
-    let decided = desk(core, brakes.as_deref()).decide(loaded, inputs, false).ok()?;
-    decided.is_all_written().then_some((decided, granted))
+impl Remembered {
+    /// Decides a group from what this process remembers, before its transaction begins; `None` when anything has to be asked.
+    pub(crate) fn decide(core: &Core, inputs: &[Input]) -> Option<Self> {
+        if matches!(inputs, [input] if input.begins()) {
+            // A start that comes alone needs no rollback when it is a repetition.
+            return None;
+        }
+        let foreseen = core.foresee()?;
+        let (loaded, granted) = Recall::of(inputs, &core.recent)?.loaded(foreseen)?;
+        let brakes = core.brakes.current(foreseen.brakes);
+        let decided = desk(core, brakes.as_deref()).decide(loaded, inputs, false).ok()?;
+        decided.is_all_written().then_some(Self { decided, granted })
+    }
+
+    /// As [`apply`]: writes it, if everything is as it was remembered.
+    ///
+    /// After [`Failure::Outdated`] the transaction has to be rolled back. So this is for the writer: a caller's transaction is not ours
+    /// to roll back.
+    pub(crate) async fn apply(self, core: &Core, tx: &Tx) -> Result<Applied, Failure> {
+        let Self { decided, granted } = self;
+        let same = match storage::write_granted(&**tx, &decided.batch, &granted).await {
+            // Something that begins is there already.
+            Err(error) if trouble(&error) == Trouble::Unique => false,
+            written => written?,
+        };
+        if !granted.heads.is_empty() {
+            core.observer.recalled(same);
+        }
+        if !same {
+            return Err(Failure::Outdated);
+        }
+        finish(core, tx, decided).await
+    }
 }
 
 /// What follows from a write: postings, and the rows for people.
@@ -173,10 +181,6 @@ async fn finish(core: &Core, tx: &Tx, decided: Decided) -> Result<Applied, Failu
         let process = core.registry.get(workflow).expect("a run moves only by a known workflow");
         let Some(run) = changed.first().map(|changed| changed.run) else { continue };
         process.project(tx, changed).await.map_err(|error| unprojected(error, run, takes))?;
-    }
-    if core.db.backend() == DbBackend::Sqlite {
-        // A load is no round trip there, and is never spared.
-        soon.clear();
     }
     let written = batch.born.into_iter().chain(batch.moved);
     let kept = written.filter_map(|row| soon.remove(&row.id).map(|quiet_until| Kept { row, quiet_until })).collect();

@@ -3,15 +3,16 @@
 //! While one commit syncs, the next group gathers by itself; after waking the writer yields until nothing new comes ("boarding"),
 //! which catches outcomes that finish together. Callers only await an answer: whoever hangs up leaves no open transaction.
 //!
-//! A group that this process remembers all of is not asked about, where asking is a round trip; if it is not so any more, the group is
-//! decided once more from what is loaded.
+//! A group that this process remembers all of is not asked about, and decided before its transaction begins: on SQLite, where only one
+//! begins at a time, the claim beside it goes on meanwhile. If it is not as it is remembered any more, the group is decided once more
+//! from what is loaded.
 //!
 //! A group that gets no answer from the database is not waited for without end: its connection is thrown away, and whether it was
 //! committed is found out by its keys, as after a wire that was cut.
 
 mod ahead;
 
-use crate::apply::{Applied, Failure, apply, apply_from_memory};
+use crate::apply::{Failure, Remembered, apply};
 use crate::databases::{Trouble, trouble};
 use crate::engine::Core;
 use crate::event::{Input, Verdict};
@@ -22,7 +23,7 @@ use crate::{RunId, faults};
 use ahead::Ahead;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr};
+use sea_orm::DbErr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
@@ -207,9 +208,13 @@ async fn attempt(
 ) -> Result<Vec<Verdict>, Failure> {
     let began = Instant::now();
     faults::point("writer_before_begin");
+    let remembered = (trust == Trust::Memory).then(|| Remembered::decide(core, inputs)).flatten();
     let tx = Tx::new(ahead.begun(link).await?, Arc::clone(core));
     faults::point("writer_after_begin");
-    let applied = applied(core, &tx, inputs, trust).await?;
+    let applied = match remembered {
+        Some(remembered) => remembered.apply(core, &tx).await?,
+        None => apply(core, &tx, inputs, trust == Trust::Again).await?,
+    };
     let verdicts = tx.remember(applied);
     faults::point("writer_applied");
     let is_more_in_hand = core.hands.holding() > inputs.iter().filter(|input| input.fence.is_some()).count();
@@ -223,16 +228,6 @@ async fn attempt(
     faults::point("writer_before_answer");
     core.observer.committed(inputs.len(), began.elapsed());
     Ok(verdicts)
-}
-
-async fn applied(core: &Core, tx: &Tx, inputs: &[Input], trust: Trust) -> Result<Applied, Failure> {
-    if trust == Trust::Memory
-        && tx.get_database_backend() == DbBackend::Postgres
-        && let Some(applied) = apply_from_memory(core, tx, inputs).await?
-    {
-        return Ok(applied);
-    }
-    apply(core, tx, inputs, trust == Trust::Again).await
 }
 
 fn answer(callers: Vec<Caller>, verdicts: Vec<Verdict>) {

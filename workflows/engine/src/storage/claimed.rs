@@ -13,10 +13,7 @@ use sqlx::postgres::PgRow;
 use uuid::Uuid;
 
 /// A claimed piece of work with all that its execution needs.
-///
-/// SQLite hands it over as one text, a JSON array with these fields in this order: its driver allocates every column of every row by
-/// itself, and reads each under a lock.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug)]
 pub(crate) struct ClaimedRow {
     pub(crate) work: WorkId,
     pub(crate) kind: i16,
@@ -34,13 +31,10 @@ pub(crate) struct ClaimedRow {
     pub(crate) error_class: Option<String>,
     pub(crate) trace: Option<String>,
     pub(crate) input: String,
-    #[serde(with = "ts_microseconds")]
     pub(crate) now: Timestamp,
     pub(crate) real: i64,
-    #[serde(with = "ts_microseconds")]
     pub(crate) due: Timestamp,
-    /// Its run as the claim saw it, where that spares whoever completes it a load: never on SQLite.
-    #[serde(skip)]
+    /// Its run as the claim saw it, where that spares whoever completes it a load.
     pub(crate) seen: Option<Box<Kept>>,
 }
 
@@ -50,7 +44,7 @@ impl ClaimedRow {
             return Self::of_columns(row).map_err(|error| DbErr::Query(RuntimeErr::SqlxError(error.into())));
         }
         let text: String = row.try_get_by_index(0)?;
-        serde_json::from_str(&text).map_err(|error| DbErr::Json(error.to_string()))
+        serde_json::from_str::<Told>(&text).map(Self::from).map_err(|error| DbErr::Json(error.to_string()))
     }
 
     /// The columns are asked of the driver itself: what stands above it makes an error of every text that is absent, and most are.
@@ -100,6 +94,110 @@ fn seen(row: &PgRow, id: RunId, workflow: &str, input: &str) -> Result<Option<Bo
         unexpected: row.try_get(26)?,
         head: row.try_get(27)?,
     };
-    let quiet_until = if quiet_until == LEASED { Timestamp::MAX_UTC } else { instant(quiet_until) };
-    Ok(Some(Box::new(Kept { row, quiet_until })))
+    Ok(Some(Box::new(Kept { row, quiet_until: told_quiet(quiet_until) })))
+}
+
+/// Until when timers are quiet, as it is stored: beyond every instant when there are none.
+pub(super) fn quiet(until: Timestamp) -> i64 {
+    if until == Timestamp::MAX_UTC { LEASED } else { until.timestamp_micros() }
+}
+
+fn told_quiet(until: i64) -> Timestamp {
+    if until == LEASED { Timestamp::MAX_UTC } else { instant(until) }
+}
+
+/// SQLite hands it over as one text, a JSON array with these fields in this order: its driver allocates every column of every row by
+/// itself, and reads each under a lock.
+#[derive(Deserialize)]
+struct Told {
+    work: WorkId,
+    kind: i16,
+    workflow: String,
+    queue: String,
+    priority: i16,
+    payload: String,
+    request: Option<String>,
+    outcome: Option<String>,
+    attempt: i32,
+    failures: i32,
+    deaths: i32,
+    first_claimed_at: i64,
+    error_class: Option<String>,
+    trace: Option<String>,
+    run: ToldRun,
+    #[serde(with = "ts_microseconds")]
+    now: Timestamp,
+    real: i64,
+    #[serde(with = "ts_microseconds")]
+    due: Timestamp,
+}
+
+#[derive(Deserialize)]
+struct ToldRun {
+    input: String,
+    key: String,
+    parent: Option<RunId>,
+    state: String,
+    state_name: String,
+    shape: i16,
+    seq: i32,
+    unexpected: i32,
+    #[serde(with = "hex::serde")]
+    head: Vec<u8>,
+    quiet_until: Option<i64>,
+}
+
+impl From<Told> for ClaimedRow {
+    fn from(told: Told) -> Self {
+        let Told {
+            work, kind, workflow, queue, priority, payload, request, outcome, attempt, failures, deaths, ..
+        } = told;
+        let Told { first_claimed_at, error_class, trace, run, now, real, due, .. } = told;
+        let (input, seen) = match run.quiet_until {
+            Some(until) => (run.input.clone(), Some(Box::new(run.kept(work.run, workflow.clone(), until)))),
+            None => (run.input, None),
+        };
+        Self {
+            work,
+            kind,
+            workflow,
+            queue,
+            priority,
+            payload,
+            request,
+            outcome,
+            attempt,
+            failures,
+            deaths,
+            first_claimed_at,
+            error_class,
+            trace,
+            input,
+            now,
+            real,
+            due,
+            seen,
+        }
+    }
+}
+
+impl ToldRun {
+    fn kept(self, id: RunId, workflow: String, quiet_until: i64) -> Kept {
+        let Self { input, key, parent, state, state_name, shape, seq, unexpected, head, .. } = self;
+        let row = RunRow {
+            id,
+            workflow,
+            key,
+            parent,
+            input,
+            state,
+            state_name,
+            shape,
+            seq,
+            finished: false,
+            unexpected,
+            head,
+        };
+        Kept { row, quiet_until: told_quiet(quiet_until) }
+    }
 }

@@ -65,12 +65,21 @@ pub(crate) async fn write_foreseen(
     Ok(tx.execute_raw(statement).await?.rows_affected() > 0)
 }
 
-/// Writes the commit of a group that was decided from memory, on PostgreSQL.
+/// Writes the commit of a group that was decided from memory.
 ///
 /// `false` when anything is not as it was granted, and a broken key when what begins is there already: then what was written stands for
-/// nothing, and the transaction must be rolled back.
+/// nothing, and the transaction must be rolled back. PostgreSQL looks and writes in one statement, which is a round trip; SQLite, where
+/// nobody else writes meanwhile, in two.
 pub(crate) async fn write_granted(tx: &impl ConnectionTrait, batch: &Batch, granted: &Granted) -> Result<bool, DbErr> {
-    Ok(tx.execute_raw(postgres::write_granted(batch, granted)).await?.rows_affected() > 0)
+    if tx.get_database_backend() != DbBackend::Sqlite {
+        return Ok(tx.execute_raw(postgres::write_granted(batch, granted)).await?.rows_affected() > 0);
+    }
+    let row = tx.query_one_raw(sqlite::still(batch, granted)).await?;
+    let same = row.map_or(Ok(false), |row| row.try_get_by_index(0))?;
+    if same {
+        tx.execute_raw(sqlite::write(batch)).await?;
+    }
+    Ok(same)
 }
 
 #[cfg(test)]

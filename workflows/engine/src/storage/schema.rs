@@ -283,5 +283,5 @@ create index workflow_run_kept on workflow_run (workflow, created_at) where inpu
 ";
 
 /// What the turn that began a run has left with its one call, for whoever claims it: until when none of the run's timers is due, as long
-/// as the run does not move. On both databases; SQLite has no use for it.
+/// as the run does not move. On both databases.
 pub const QUIET_V9: &str = "alter table workflow_work add column quiet_until int8";

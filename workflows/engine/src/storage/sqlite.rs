@@ -6,9 +6,12 @@
 //! A set is taken apart by `jsonb_each`: the parsed form of a row is what its columns are read from. `json_each` would write every row
 //! as text again, once for each column.
 
+use super::claimed::quiet;
 use super::postgres::scope;
 use super::sets::Set;
 use super::{Ask, Batch, Claim, Foreseen, LANES_AT_ONCE, Queued, schema::LEASED, statement};
+use crate::faults::planted;
+use crate::recall::Granted;
 use crate::turn::{JournalRow, RunRow};
 use crate::{Posted, RunId, WorkId};
 use sea_orm::{DbBackend, Statement, Value};
@@ -59,10 +62,10 @@ delete from workflow_work where kind = 0 and attempt = 0
 /// The columns are named, so that a schema with more of them is no obstacle to this build.
 const QUEUED: &str = r"
 insert into workflow_work (run, seq, n, kind, scope, workflow, queue, name, payload, request, outcome, due, not_before, attempt, failures,
-  holder, first_claimed_at, error_class, last_error, trace, priority, lane, most)
+  holder, first_claimed_at, error_class, last_error, trace, priority, lane, most, quiet_until)
 select unhex(value ->> 0), value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7, value ->> 8,
   value ->> 9, null, value ->> 10, iif(value ->> 11, $2, value ->> 10), value ->> 11, 0, iif(value ->> 11, $3, null),
-  iif(value ->> 11, $4, null), null, null, value ->> 12, value ->> 13, value ->> 14, value ->> 15
+  iif(value ->> 11, $4, null), null, null, value ->> 12, value ->> 13, value ->> 14, value ->> 15, value ->> 16
 from jsonb_each($rows)";
 
 const FACTS: &str = r"
@@ -94,7 +97,13 @@ set attempt = attempt + 1, holder = $3, not_before = $4,
   first_claimed_at = coalesce(first_claimed_at, cast(unixepoch('subsec') * 1000 as integer) * 1000)
 where (run, seq, n) in (select run, seq, n from taken)
 returning json_array(json_array(hex(run), seq, n), kind, workflow, queue, priority, payload, request, outcome, attempt, failures, deaths,
-  first_claimed_at, error_class, trace, (select input from workflow_run r where r.id = workflow_work.run),
+  first_claimed_at, error_class, trace,
+  (select json_array(r.input, r.key, iif(r.parent is null, null, hex(r.parent)), r.state, r.state_name, r.shape, r.seq, r.unexpected,
+     hex(r.head),
+     case when kind <> 0 or attempt <> 1 or r.status <> 0 then null when r.seq = workflow_work.seq and quiet_until is not null then quiet_until else (
+       select iif(count(*) filter (where o.kind = 0) = 1, coalesce(min(o.due) filter (where o.kind = 1), $4), null)
+       from workflow_work o where o.run = workflow_work.run) end)
+   from workflow_run r where r.id = workflow_work.run),
   cast(unixepoch('subsec') * 1000 as integer) * 1000 + (select offset_us from business_clock),
   cast(unixepoch('subsec') * 1000 as integer) * 1000, due)";
 
@@ -206,6 +215,26 @@ pub(super) fn write(batch: &Batch) -> Statement {
     statement(DbBackend::Sqlite, &script.sql.join(";"), script.values)
 }
 
+/// Whether everything is as it was granted: nothing can change it before the write, in the one transaction that writes.
+pub(super) fn still(batch: &Batch, granted: &Granted) -> Statement {
+    let was = |run: &RunRow| granted.heads.get(&run.id).map(hex::encode).unwrap_or_default();
+    let runs = Set::of(&batch.moved, |set, run| set.row(&[&id(run.id), &was(run), &run.shape]));
+    let mut values: Vec<Value> = granted.clock.values().into();
+    values.extend([runs.text(), Set::of(&batch.done, work).text()].map(Value::from));
+    values.extend([batch.moved.len(), batch.done.len()].map(|rows| i64::try_from(rows).unwrap_or(i64::MAX).into()));
+    let same =
+        if planted("no_recall_check") { "" } else { " and r.head = unhex(k.value ->> 1) and r.shape <= k.value ->> 2" };
+    let first = if planted("no_fencing") { "" } else { " and w.attempt = 1 and w.last_error is null" };
+    let clock = Foreseen::is_true(DbBackend::Sqlite, ["$1", "$2", "$3"]);
+    let sql = format!(
+        "select exists ({clock})
+  and (select count(*) from jsonb_each($4) k cross join workflow_run r on r.id = unhex(k.value ->> 0){same}) = $6
+  and (select count(*) from jsonb_each($5) k cross join workflow_work w
+    on w.run = unhex(k.value ->> 0) and w.seq = k.value ->> 1 and w.n = k.value ->> 2{first}) = $7"
+    );
+    statement(DbBackend::Sqlite, &sql, values)
+}
+
 /// The same of a single start, if everything is as it was foreseen: each statement asks whether the one before it did anything.
 pub(super) fn write_foreseen(batch: &Batch, foreseen: Foreseen) -> Statement {
     let mut values = vec![batch.now.into(), LEASED.into(), batch.holder.into(), batch.real.into()];
@@ -233,7 +262,7 @@ static BEGUN: LazyLock<String> = LazyLock::new(|| {
 /// A start with one piece of work, the usual one: its cells are parameters, and there is no JSON to take apart.
 static SINGLE: LazyLock<String> = LazyLock::new(|| {
     let mut first = 8;
-    let statements = [(BEGUN.clone(), 12), (followed(QUEUED), 16), (followed(JOURNAL), 18)].map(|(sql, cells)| {
+    let statements = [(BEGUN.clone(), 12), (followed(QUEUED), 17), (followed(JOURNAL), 18)].map(|(sql, cells)| {
         first += cells;
         of_cells(&sql, first - cells, cells)
     });
@@ -286,6 +315,7 @@ fn queued(set: &mut Set, queued: &Queued) {
         &w.priority.class(),
         &w.lane.as_ref().map(|lane| &lane.key),
         &w.lane.as_ref().map(|lane| lane.most),
+        &queued.quiet_until.map(quiet),
     ]);
 }
 
@@ -335,7 +365,7 @@ fn claiming(sql: &str, claim: &Claim, [first, second]: [Value; 2]) -> Statement 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::schema::{DUE_V6, LEASES_V5, SQLITE_V1, SQLITE_V2, SQLITE_V3, SQLITE_V4};
+    use crate::storage::schema::{DUE_V6, LEASES_V5, QUIET_V9, SQLITE_V1, SQLITE_V2, SQLITE_V3, SQLITE_V4};
     use crate::storage::{Order, Take};
     use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
     use uuid::Uuid;
@@ -344,7 +374,7 @@ mod tests {
         let mut one = ConnectOptions::new("sqlite::memory:");
         one.max_connections(1);
         let db = Database::connect(one).await?;
-        for schema in [SQLITE_V1, SQLITE_V2, SQLITE_V3, SQLITE_V4, LEASES_V5, DUE_V6] {
+        for schema in [SQLITE_V1, SQLITE_V2, SQLITE_V3, SQLITE_V4, LEASES_V5, DUE_V6, QUIET_V9] {
             db.execute_unprepared(schema).await?;
         }
         Ok(db)
@@ -371,7 +401,9 @@ mod tests {
         let takes = vec![Take { queue: "default", party: "", room: 64, probe: false }; 2];
         let (order, holder, workflows) = (Order::of(0), Uuid::nil(), vec!["stay".to_owned()]);
         let claim = Claim { takes, order, holder, workflows, shapes: vec![1] };
-        let claims = [super::claim(&claim).sql, claim_lanes(&claim, "").sql];
+        let clock = Foreseen { real: 0, offset_us: 0, brakes: 0 };
+        let granted = Granted { clock, heads: std::collections::HashMap::new() };
+        let claims = [super::claim(&claim).sql, claim_lanes(&claim, "").sql, still(&Batch::default(), &granted).sql];
         let writes = [BORN, MOVED, DONE, DISARMED, REPLACED, WITHDRAWN, QUEUED, FACTS, JOURNAL, LOAD];
         let db = database().await?;
         for sql in writes.into_iter().chain(claims.iter().map(String::as_str)) {

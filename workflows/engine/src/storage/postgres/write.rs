@@ -1,11 +1,12 @@
 //! The one statement that a commit writes with.
 
+use super::super::claimed::quiet;
 use super::super::{Batch, Foreseen, Queued, schema::LEASED, statement};
 use super::{Column, Sets, each, ids, scope, text, uuids, works};
 use crate::faults::planted;
 use crate::recall::Granted;
 use crate::turn::{JournalRow, RunRow};
-use crate::{Posted, RunId, Timestamp, WorkId};
+use crate::{Posted, RunId, WorkId};
 use sea_orm::{DbBackend, Statement};
 use uuid::Uuid;
 
@@ -231,11 +232,6 @@ fn queued(queued: &[Queued], sets: &mut Sets) -> String {
     case when leased then $3 end, case when leased then $4 end, null, null, nullif(trace, ''),
     priority, nullif(lane, ''), case when lane <> '' then most end, 0, nullif(quiet, 0) from {works} q"
     )
-}
-
-/// The end of time stands for a run without timers.
-fn quiet(until: Timestamp) -> i64 {
-    if until == Timestamp::MAX_UTC { LEASED } else { until.timestamp_micros() }
 }
 
 fn posted(facts: &[Posted], sets: &mut Sets) -> String {

@@ -229,12 +229,12 @@ impl<'a> Play<'a> {
             }
             Act::Claim(claim) => {
                 let chosen = memory.choose(claim, now);
-                Answer::Rows(sql::claimed(memory.take(&chosen, claim.holder, now), self.sql.locks_rows()))
+                Answer::Rows(sql::claimed(memory.take(&chosen, claim.holder, now)))
             }
             Act::ClaimLanes(claim, after) => {
                 let last = memory.last_lane(claim.takes[0].queue, after);
                 let chosen = memory.choose_in_lanes(claim, after, now);
-                let mut rows = sql::claimed(memory.take(&chosen, claim.holder, now), self.sql.locks_rows());
+                let mut rows = sql::claimed(memory.take(&chosen, claim.holder, now));
                 rows.push(format!("{last:?}"));
                 Answer::Rows(rows)
             }

@@ -70,7 +70,7 @@ impl<'a> Sql<'a> {
                 }
                 Answer::Done
             }
-            Act::Claim(claim) => Answer::Rows(claimed(storage::claim(db, claim).await?, self.locks_rows())),
+            Act::Claim(claim) => Answer::Rows(claimed(storage::claim(db, claim).await?)),
             Act::ClaimLanes(claim, after) => self.claim_lanes(claim, after).await?,
             Act::PutBack(fence, at) => said(lease::put_back(db, *fence, instant(*at), &fault()).await?),
             Act::Park(fence) => said(lease::park_fenced(db, *fence, "spent", WHY).await?),
@@ -147,7 +147,7 @@ impl<'a> Sql<'a> {
         let queue = claim.takes[0].queue;
         storage::lock_lanes(&tx, queue).await?;
         let last = storage::last_lane(&tx, queue, after).await?;
-        let mut rows = claimed(storage::claim_lanes(&tx, claim, after).await?, self.locks_rows());
+        let mut rows = claimed(storage::claim_lanes(&tx, claim, after).await?);
         tx.commit().await?;
         rows.push(format!("{last:?}"));
         Ok(Answer::Rows(rows))
@@ -323,12 +323,9 @@ pub(in crate::testkit::sim) fn turn(row: &JournalRow) -> String {
     format!("{run} {numbers:?} {names:?} {words:?} {:?}", [&row.state_digest, &row.hash])
 }
 
-/// What was claimed, but for the clocks, and for the runs where the database does not tell of them.
-pub(super) fn claimed(rows: Vec<ClaimedRow>, with_runs: bool) -> Vec<String> {
-    let timeless = |row: ClaimedRow| {
-        let seen = row.seen.filter(|_| with_runs);
-        ClaimedRow { now: Timestamp::MIN_UTC, real: 0, first_claimed_at: 0, seen, ..row }
-    };
+/// What was claimed, but for the clocks.
+pub(super) fn claimed(rows: Vec<ClaimedRow>) -> Vec<String> {
+    let timeless = |row| ClaimedRow { now: Timestamp::MIN_UTC, real: 0, first_claimed_at: 0, ..row };
     let mut rows: Vec<String> = rows.into_iter().map(|row| format!("{:?}", timeless(row))).collect();
     rows.sort();
     rows
