@@ -36,13 +36,13 @@ async fn a_dead_processs_work_is_rescued_and_its_late_answer_refused(db: TestDat
     let taken_over = second.engine.hands().next().await.expect("the second process holds the work now");
     // The first process wakes up and finishes what it had, while the second has not: only the fence can tell the two apart.
     first.engine.execute(lease).await;
-    assert_eq!(*first.ends.0.lock().unwrap(), [Ended::Refused]);
+    assert_eq!(*first.heard.ends.lock().unwrap(), [Ended::Refused]);
     assert_eq!(second.state(run(1)).await, State::Held);
     assert_eq!(second.keys(run(1)).await, ["start"]);
     let work = second.engine.work_of(run(1)).await.unwrap();
     assert_eq!((work[0].kind, work[0].standing, work[0].attempt), ("effect", "leased", 2));
     second.engine.execute(taken_over).await;
-    assert_eq!(*second.ends.0.lock().unwrap(), [Ended::Done]);
+    assert_eq!(*second.heard.ends.lock().unwrap(), [Ended::Done]);
     assert_eq!(second.state(run(1)).await, State::Paid { receipt: "r1".into() });
     // The world sees one key, the run one outcome.
     assert_eq!(second.keys(run(1)).await, ["start", "fx:0:0"]);

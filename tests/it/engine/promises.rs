@@ -4,6 +4,7 @@ use super::toy::{Event, Seat, State, Terms, Theatre, run, terms};
 use engine::{EventKey, Origin, Settling, TurnError, detached};
 use harness::{Backend, TestDatabase, on_both};
 use sea_orm::ConnectionTrait;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 async fn started(theatre: &Theatre, n: u128, seat: i64) -> engine::RunId {
@@ -161,8 +162,11 @@ async fn many_events_of_many_runs_share_a_commit(db: TestDatabase) {
     assert_eq!(theatre.count("select count(*) from workflow_work").await, 0);
     assert_eq!(theatre.office.sold.lock().unwrap().len(), 200);
 
-    // Who takes a seat commits alone; who gives one up, with whoever else is waiting.
-    let before = theatre.ends.1.lock().unwrap().len();
+    // Who takes a seat commits alone, and all who do leave their group at once: it is not decided anew for each of them.
+    let splits = theatre.heard.splits.load(Relaxed);
+    assert!((1..20).contains(&splits), "groups were split {splits} times");
+    // Who gives one up commits with whoever else is waiting.
+    let before = theatre.heard.commits.lock().unwrap().len();
     let given_up = (0..200u128).map(|n| {
         let key = EventKey::operator("closed");
         theatre.engine.send::<Seat>(run(n), &Event::GivenUp, key, Origin::default())
@@ -170,7 +174,7 @@ async fn many_events_of_many_runs_share_a_commit(db: TestDatabase) {
     for given_up in futures::future::join_all(given_up.collect::<Vec<_>>()).await {
         given_up.unwrap();
     }
-    let commits = theatre.ends.1.lock().unwrap()[before..].to_vec();
+    let commits = theatre.heard.commits.lock().unwrap()[before..].to_vec();
     assert_eq!(commits.iter().sum::<usize>(), 200);
     assert!(commits.len() < 50, "whoever waits is taken along: {commits:?}");
     nothing_stays_open(&theatre).await;

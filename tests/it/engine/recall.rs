@@ -30,7 +30,7 @@ async fn started(theatre: &Theatre, n: u128, hold: i64) -> RunId {
 
 /// What was found in the database of runs that were remembered.
 fn must_have_found(theatre: &Theatre, expected: &[bool]) {
-    let found = theatre.ends.2.lock().unwrap().clone();
+    let found = theatre.heard.recalled.lock().unwrap().clone();
     assert_eq!(found, expected);
 }
 
@@ -153,7 +153,7 @@ async fn a_group_of_which_anything_has_changed_is_loaded(db: TestDatabase) {
         assert_eq!(theatre.keys(run(n)).await, ["start", "fx:0:0"]);
         assert_eq!(theatre.keys(run(EACH + n)).await, ["start", "wh:office:hello", "fx:0:0"]);
     }
-    let found = theatre.ends.2.lock().unwrap().clone();
+    let found = theatre.heard.recalled.lock().unwrap().clone();
     assert!(found.contains(&false), "{found:?}");
 }
 

@@ -1,6 +1,7 @@
 //! A workflow small enough to see through: a seat in a theatre is held, paid for, and given up.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -214,32 +215,41 @@ impl PostFacts for Posts {
     }
 }
 
-/// Remembers how every try ended, how many turns each commit of the writer had, and whether what was remembered of runs was so.
+/// Remembers what the engine tells of itself.
 #[derive(Clone, Default)]
-pub(super) struct Ends(
-    pub(super) Arc<Mutex<Vec<Ended>>>,
-    pub(super) Arc<Mutex<Vec<usize>>>,
-    pub(super) Arc<Mutex<Vec<bool>>>,
-);
+pub(super) struct Heard {
+    /// How every try ended.
+    pub(super) ends: Arc<Mutex<Vec<Ended>>>,
+    /// How many turns each commit of the writer had.
+    pub(super) commits: Arc<Mutex<Vec<usize>>>,
+    /// Whether what was remembered of runs was so.
+    pub(super) recalled: Arc<Mutex<Vec<bool>>>,
+    /// How many groups were split.
+    pub(super) splits: Arc<AtomicUsize>,
+}
 
-impl Observe for Ends {
+impl Observe for Heard {
     fn committed(&self, turns: usize, _took: Duration) {
-        self.1.lock().unwrap().push(turns);
+        self.commits.lock().unwrap().push(turns);
     }
 
     fn recalled(&self, same: bool) {
-        self.2.lock().unwrap().push(same);
+        self.recalled.lock().unwrap().push(same);
+    }
+
+    fn split(&self) {
+        self.splits.fetch_add(1, Relaxed);
     }
 
     fn tried(&self, tried: &Tried<'_>) {
-        self.0.lock().unwrap().push(tried.ended);
+        self.ends.lock().unwrap().push(tried.ended);
     }
 }
 
 /// An engine over a test's database, with the toy and its world.
 pub(super) struct Theatre {
     pub(super) engine: Engine,
-    pub(super) ends: Ends,
+    pub(super) heard: Heard,
     pub(super) office: BoxOffice,
     pub(super) posts: Posts,
     pub(super) db: TestDatabase,
@@ -263,7 +273,7 @@ impl Theatre {
     }
 
     async fn with_rooms(db: &TestDatabase, office: BoxOffice, process: u128, rooms: &[(&'static str, usize)]) -> Self {
-        let (posts, ends) = (Posts::default(), Ends::default());
+        let (posts, heard) = (Posts::default(), Heard::default());
         let processes = {
             let (office, posts) = (office.clone(), posts.clone());
             move || Registry::new().register::<Seat>(office.clone()).facts(posts.clone())
@@ -271,10 +281,10 @@ impl Theatre {
         let registry = processes();
         db.proven_by(processes);
         let mut settings = Settings::new("test", uuid::Uuid::from_u128(process), "test").rooms(rooms);
-        settings.observer = Arc::new(ends.clone());
+        settings.observer = Arc::new(heard.clone());
         let engine = Engine::open(settings, connect(db).await, registry);
         engine.beat().await.unwrap();
-        Self { engine, ends, office, posts, db: db.clone() }
+        Self { engine, heard, office, posts, db: db.clone() }
     }
 
     pub(super) async fn count(&self, sql: &str) -> i64 {

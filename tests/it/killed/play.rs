@@ -231,9 +231,10 @@ impl Play {
         }
     }
 
-    /// Longer than a rescue takes; a brief play has no time for those whom nobody rescues.
+    /// Longer than two rescues take, and less than until the gateway sends a message for the third time: whoever waits for that is
+    /// left to the passing of time. A brief play has no time for those whom nobody rescues.
     fn watched(&self) -> Duration {
-        if self.brief { Duration::from_secs(25) } else { Duration::from_secs(75) }
+        if self.brief { Duration::from_secs(25) } else { Duration::from_secs(40) }
     }
 
     /// The crowd and the monkey in two acts with a silence between them, then peace and the passing of time. Says at which crash points

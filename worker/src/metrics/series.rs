@@ -199,7 +199,7 @@ impl Series {
                 "From the begin to the end of a commit of the writer.",
                 COMMITS,
             )?,
-            splits: desk.counter("innkeeper_commit_splits_total", "Groups that were split because of one turn.")?,
+            splits: desk.counter("innkeeper_commit_splits_total", "Groups that were split: one turn failed, or some take something scarce.")?,
             recalls: desk.counters(
                 "innkeeper_commit_recalls_total",
                 "Groups with runs that were decided from memory: found the same in the database, or changed and decided again.",

@@ -27,8 +27,8 @@ pub(crate) enum Failure {
     Storage(DbErr),
     /// The author's code failed on one run.
     Spoiled(Spoiled),
-    /// This run's step takes something scarce: it has to be committed alone.
-    NotAlone(RunId),
+    /// The steps of these runs take something scarce: each has to be committed alone.
+    NotAlone(BTreeSet<RunId>),
     /// What the step wants is taken.
     Taken(Conflict),
     /// What was decided from memory is not so: it has to be loaded.

@@ -54,10 +54,12 @@ impl Desk<'_> {
         for input in inputs {
             verdicts.push(group.take(input).map_err(Failure::Spoiled)?);
         }
-        if let Some(draft) = group.drafts.values().find(|d| d.takes.is_some())
-            && inputs.len() > 1
-        {
-            return Err(Failure::NotAlone(draft.row.id));
+        if inputs.len() > 1 {
+            // All of them at once: for each that were found by itself, the rest would be decided once more.
+            let takers: BTreeSet<_> = group.drafts.values().filter(|d| d.takes.is_some()).map(|d| d.row.id).collect();
+            if !takers.is_empty() {
+                return Err(Failure::NotAlone(takers));
+            }
         }
         Ok(group.decided(verdicts))
     }

@@ -80,7 +80,7 @@ pub trait Observe: Send + Sync + 'static {
     fn rescued(&self, _count: u64) {}
     /// Leases that this process had lost track of were freed.
     fn reclaimed(&self, _count: u64) {}
-    /// A group had to be split because of one turn.
+    /// A group had to be split: one of its turns failed, or some take something scarce.
     fn split(&self) {}
     /// Of a group, runs were decided from memory, and the database had them as they are remembered, or not.
     fn recalled(&self, _same: bool) {}

@@ -88,7 +88,7 @@ impl From<Failure> for TurnError {
             Failure::Spoiled(spoiled) => Self::Poison { run: spoiled.run, why: spoiled.why },
             Failure::Taken(conflict) => Self::Taken(conflict),
             Failure::Outdated => Self::Storage(DbErr::Custom("what was remembered is not so".to_owned())),
-            Failure::NotAlone(run) => Self::Poison { run, why: "a slice of one was not alone".to_owned() },
+            Failure::NotAlone(_) => Self::Storage(DbErr::Custom("an input by itself was not alone".to_owned())),
         }
     }
 }

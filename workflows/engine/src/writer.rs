@@ -24,6 +24,7 @@ use ahead::Ahead;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use sea_orm::DbErr;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
@@ -154,7 +155,10 @@ async fn meet(core: &Arc<Core>, ahead: &mut Ahead, failure: Failure, group: Vec<
             *trust = Trust::Rows;
             Next::Again(group)
         }
-        Failure::NotAlone(run) => Next::Again(alone(core, ahead, run, group, *trust).await),
+        Failure::NotAlone(takers) => {
+            core.observer.split();
+            Next::Again(alone(core, ahead, &takers, group, *trust).await)
+        }
         Failure::Spoiled(spoiled) if spoiled.timer.is_some() => {
             park_timer(core, &spoiled).await;
             Next::Again(group)
@@ -170,10 +174,16 @@ async fn meet(core: &Arc<Core>, ahead: &mut Ahead, failure: Failure, group: Vec<
     }
 }
 
-/// Commits the inputs of a run that takes something scarce one by one, and leaves the others.
-async fn alone(core: &Arc<Core>, ahead: &mut Ahead, run: RunId, group: Vec<Item>, trust: Trust) -> Vec<Item> {
-    let (his, others): (Vec<_>, Vec<_>) = group.into_iter().partition(|item| item.input.run == run);
-    for item in his {
+/// Commits the inputs of runs that take something scarce one by one, and leaves the others.
+async fn alone(
+    core: &Arc<Core>,
+    ahead: &mut Ahead,
+    takers: &BTreeSet<RunId>,
+    group: Vec<Item>,
+    trust: Trust,
+) -> Vec<Item> {
+    let (theirs, others): (Vec<_>, Vec<_>) = group.into_iter().partition(|item| takers.contains(&item.input.run));
+    for item in theirs {
         commit(core, vec![item], trust, ahead).await;
     }
     others

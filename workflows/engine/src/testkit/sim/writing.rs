@@ -274,13 +274,14 @@ impl World {
         let together = |items| Group { items, again, ..Group::default() };
         let groups = &mut self.processes[process].groups;
         match failure {
-            Failure::NotAlone(run) => {
-                let (his, others): (Vec<_>, Vec<_>) = items.into_iter().partition(|item| item.input.run == run);
+            Failure::NotAlone(takers) => {
+                let (theirs, others): (Vec<_>, Vec<_>) =
+                    items.into_iter().partition(|item| takers.contains(&item.input.run));
                 if !others.is_empty() {
                     groups.push_front(together(others));
                 }
-                his.into_iter().rev().for_each(|item| groups.push_front(together(vec![item])));
-                self.log.note(self.now, process, Deed::Split("one takes something scarce"));
+                theirs.into_iter().rev().for_each(|item| groups.push_front(together(vec![item])));
+                self.log.note(self.now, process, Deed::Split("somebody takes something scarce"));
             }
             _ if items.len() > 1 => {
                 let second = items.split_off(items.len() / 2);
