@@ -72,8 +72,9 @@ const fn goal(name: &'static str, what: &'static str, ours: Side, theirs: Side, 
     Goal { name, what, ours, theirs, want, stretch: None }
 }
 
-const fn life(contestant: &'static str) -> Side {
-    Side::Sum(Figure(contestant, "enqueue", "cpu"), Figure(contestant, "drain", "cpu"))
+/// A job's whole life: begun in this phase, then drained.
+const fn life(contestant: &'static str, begun: &'static str) -> Side {
+    Side::Sum(Figure(contestant, begun, "cpu"), Figure(contestant, "drain", "cpu"))
 }
 
 const fn best_paced(figure: &'static str) -> Side {
@@ -230,7 +231,20 @@ const GOALS: &[Goal] = &[
         one("bullmq", "drain", "cpu"),
         AtMost(0.5),
     ),
-    goal("G6", "CPU of a job enqueued and drained, beside BullMQ", life("innkeeper"), life("bullmq"), AtMost(0.5)),
+    goal(
+        "G6",
+        "CPU of a job enqueued and drained, beside BullMQ",
+        life("innkeeper", "enqueue"),
+        life("bullmq", "enqueue"),
+        AtMost(0.5),
+    ),
+    goal(
+        "G6",
+        "the same, enqueued through the writer",
+        life("innkeeper", "together"),
+        life("bullmq", "enqueue"),
+        AtMost(0.5),
+    ),
     goal(
         "G6",
         "CPU of a 3-step workflow, beside Restate",

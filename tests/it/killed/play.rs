@@ -87,9 +87,9 @@ pub(crate) struct Outcome {
 }
 
 impl Play {
-    /// Two APIs, two workers, Postgres and Redis; two hundred bookings.
+    /// Two APIs, two workers, Postgres and Redis; a hundred and forty bookings.
     pub(crate) const fn of_servers(seed: u64) -> Self {
-        let measure = Measure { slots: 200, homes: 20, guests: 8, contested: 3, rivals: 4 };
+        let measure = Measure { slots: 140, homes: 20, guests: 8, contested: 3, rivals: 4 };
         Self {
             seed,
             storage: Storage::Servers,
@@ -112,7 +112,7 @@ impl Play {
 
     /// One process on SQLite.
     pub(crate) const fn embedded(seed: u64) -> Self {
-        let measure = Measure { slots: 200, homes: 20, guests: 8, contested: 3, rivals: 4 };
+        let measure = Measure { slots: 140, homes: 20, guests: 8, contested: 3, rivals: 4 };
         Self {
             seed,
             storage: Storage::Embedded,
