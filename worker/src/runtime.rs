@@ -36,6 +36,27 @@ fn threads_for(processors: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+    use std::time::{Duration, Instant};
+
+    /// Longer than anybody is kept waiting on a busy machine.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    #[test]
+    fn code_that_never_yields_leaves_a_thread_to_everybody_else() {
+        let (runtime, told) = (runtime().unwrap(), Arc::new(AtomicBool::new(false)));
+        let (hears, tells) = (Arc::clone(&told), told);
+        let stubborn = runtime.spawn(async move {
+            let began = Instant::now();
+            while !hears.load(SeqCst) && began.elapsed() < PATIENCE {
+                std::hint::spin_loop();
+            }
+            hears.load(SeqCst)
+        });
+        runtime.spawn(async move { tells.store(true, SeqCst) });
+        assert!(runtime.block_on(stubborn).unwrap(), "nothing ran beside it");
+    }
 
     #[test]
     fn there_is_a_thread_for_every_second_processor_and_never_only_one() {
