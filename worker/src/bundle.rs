@@ -1,7 +1,8 @@
 //! Leases that one task carries out together: what a job costs on its way through apalis is paid once for several.
 //!
 //! A bundle's executions wait side by side, but on one thread at a time. So bundles are only made of what would wait for a thread
-//! anyway, and there are enough of them for every thread; a lease that comes alone is carried out alone.
+//! anyway, and there are enough of them for every thread; a lease that comes alone is carried out alone. So is one whose holder has
+//! died: if it never yields, nothing else is to wait in its task.
 
 use engine::Lease;
 use std::collections::BTreeMap;
@@ -17,7 +18,19 @@ const EACH: usize = 2;
 
 /// Sorts what waits by queue, in its order, into bundles for so many threads.
 pub(crate) fn bundles(waiting: impl Iterator<Item = Lease>, threads: usize) -> Vec<Bundle> {
-    gathered(waiting, Lease::queue, size_for(threads))
+    apart(waiting, Lease::has_seen_a_death, |rest| gathered(rest, Lease::queue, size_for(threads)))
+}
+
+/// Whoever has to be by itself is; the rest is bundled.
+fn apart<T>(
+    waiting: impl Iterator<Item = T>,
+    alone: fn(&T) -> bool,
+    bundled: impl FnOnce(std::vec::IntoIter<T>) -> Vec<Vec<T>>,
+) -> Vec<Vec<T>> {
+    let (alone, rest): (Vec<T>, Vec<T>) = waiting.partition(alone);
+    let mut bundles = bundled(rest.into_iter());
+    bundles.extend(alone.into_iter().map(|one| vec![one]));
+    bundles
 }
 
 /// How much goes into a bundle when so many are waiting.
@@ -53,6 +66,12 @@ mod tests {
         assert_eq!(sizes(1), [1, 1, 2, 4, 16, 16]);
         assert_eq!(sizes(2), [1, 1, 1, 2, 16, 16]);
         assert_eq!(sizes(16), [1, 1, 1, 1, 2, 8]);
+    }
+
+    #[test]
+    fn whoever_has_seen_a_death_is_in_a_bundle_by_itself() {
+        let apart = apart(1..=6, |n| n % 3 == 0, |rest| vec![rest.collect()]);
+        assert_eq!(apart, [vec![1, 2, 4, 5], vec![3], vec![6]]);
     }
 
     #[test]

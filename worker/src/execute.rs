@@ -35,7 +35,8 @@ pub(crate) struct Bench {
 async fn carry_out(bundle: Bundle, bench: Data<Bench>) {
     let one = async |lease: Lease| {
         let queue = lease.queue().to_owned();
-        bench.watch.over(pin!(bench.engine.execute(lease))).await;
+        let who = lease.fence();
+        bench.watch.over(who, pin!(bench.engine.execute(lease))).await;
         bench.backlog.finished(&queue, bench.engine.hands().free(&queue));
     };
     bundle.into_iter().map(one).collect::<FuturesUnordered<_>>().collect::<()>().await;

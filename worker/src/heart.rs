@@ -1,11 +1,11 @@
 //! The heartbeat: a thread with a runtime and a connection of its own, so that a busy process is not taken for a dead one.
 
 use crate::keep::Complaint;
-use engine::Engine;
-use std::sync::{Arc, Mutex, PoisonError};
+use engine::{Engine, Fence};
+use std::sync::{Arc, Mutex, PoisonError, mpsc as plain};
 use std::thread;
 use std::time::{Duration, Instant};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// A beat that takes longer has failed; the next one may do better.
@@ -26,8 +26,24 @@ impl LastBeat {
     }
 }
 
+/// Work that the process is about to die of, and whom to tell that it is written down.
+type Confession = (Vec<Fence>, plain::Sender<()>);
+
+/// A way to the heart for a thread that finds the rest of the process stuck.
+#[derive(Clone)]
+pub(crate) struct Confidant(mpsc::UnboundedSender<Confession>);
+
+impl Confidant {
+    /// Has it written down what the process is about to die of; whether it was, within the patience of a beat or two.
+    pub(crate) fn confess(&self, works: Vec<Fence>) -> bool {
+        let (written, heard) = plain::channel();
+        self.0.send((works, written)).is_ok() && heard.recv_timeout(2 * PATIENCE).is_ok()
+    }
+}
+
 /// A beating heart.
 pub(crate) struct Heart {
+    confidant: Confidant,
     stop: Option<oneshot::Sender<()>>,
     gone: CancellationToken,
     first: Option<oneshot::Receiver<()>>,
@@ -40,6 +56,7 @@ impl Heart {
         let gone = CancellationToken::new();
         let going = gone.clone().drop_guard();
         let (beaten, first) = oneshot::channel();
+        let (confessed, confessions) = mpsc::unbounded_channel();
         thread::Builder::new().name("heart".to_owned()).spawn(move || {
             // Dropped at the thread's end, however it comes.
             let _going = going;
@@ -51,6 +68,7 @@ impl Heart {
                 tokio::select! {
                     _ = stopped => {}
                     () = beat(&engine, every, &last, beaten) => {}
+                    () = write_down(&engine, confessions) => {}
                 }
                 // A connection that was in use goes back to its pool in a task of this runtime.
                 for _ in 0..16 {
@@ -58,7 +76,12 @@ impl Heart {
                 }
             });
         })?;
-        Ok(Self { stop: Some(stop), gone, first: Some(first) })
+        Ok(Self { confidant: Confidant(confessed), stop: Some(stop), gone, first: Some(first) })
+    }
+
+    /// Whom to tell what the process is about to die of.
+    pub(crate) fn confidant(&self) -> Confidant {
+        self.confidant.clone()
     }
 
     /// Waits for the first beat, at most this long: before it, others may take our leases for a dead process's.
@@ -100,4 +123,16 @@ async fn beat(engine: &Engine, every: Duration, last: &LastBeat, first: oneshot:
             }
         }
     }
+}
+
+/// Writes down what is confessed. As long as there is a heart, somebody may.
+async fn write_down(engine: &Engine, mut confessions: mpsc::UnboundedReceiver<Confession>) {
+    while let Some((works, written)) = confessions.recv().await {
+        match tokio::time::timeout(PATIENCE, engine.blame(&works)).await {
+            Ok(Ok(())) => drop(written.send(())),
+            Ok(Err(error)) => tracing::warn!(error = %error, "what the process dies of could not be written down"),
+            Err(_) => tracing::warn!("what the process dies of could not be written down within {PATIENCE:?}"),
+        }
+    }
+    std::future::pending::<()>().await;
 }

@@ -6,7 +6,7 @@ use crate::bell::listen;
 use crate::bundle::Bundle;
 use crate::drain::{finish_running, give_back};
 use crate::execute::{Bench, distribute, execute};
-use crate::heart::Heart;
+use crate::heart::{Confidant, Heart};
 use crate::keep::Parts;
 use crate::settings::{Pace, Settings};
 use crate::watchdog::{Watch, Watchdog, abort, watchdog};
@@ -47,7 +47,7 @@ pub async fn run(engine: Engine, settings: Settings, shutdown: impl Future<Outpu
     }
 
     let watch = Arc::new(Watch::default());
-    let _dog = watched(&watch, pace)?;
+    let _dog = watched(&watch, heart.confidant(), pace)?;
     let backlog = Arc::new(Backlog::new(engine.hands().queues()));
     let lines = Arc::new(Lines::new(engine.hands().queues().map(|(queue, _)| queue)));
     let bench = Bench { engine: engine.clone(), backlog, watch, metrics: metrics.clone() };
@@ -110,8 +110,8 @@ fn carry_on(parts: &mut Parts, bench: &Bench, lines: &Arc<Lines<Bundle>>, stop: 
     parts.keep("pulse", stop.clone(), move || Arc::clone(&watch).tick());
 }
 
-fn watched(watch: &Arc<Watch>, pace: Pace) -> Result<Option<Watchdog>, Died> {
-    let start = |limit| watchdog(Arc::clone(watch), limit, abort);
+fn watched(watch: &Arc<Watch>, heart: Confidant, pace: Pace) -> Result<Option<Watchdog>, Died> {
+    let start = |limit| watchdog(Arc::clone(watch), limit, move |stuck| abort(&stuck, &heart));
     pace.stuck.map(start).transpose().map_err(|error| died("watchdog", &error))
 }
 

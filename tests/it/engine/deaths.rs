@@ -2,8 +2,10 @@
 
 use super::fences::silence;
 use super::toy::{Mood, Seat, State, Terms, Theatre, run};
-use engine::{Origin, Settling};
-use harness::{TestDatabase, on_both};
+use engine::{Lease, Origin, Settling};
+use harness::{TestDatabase, on_both, wait};
+use sea_orm::{ConnectionTrait, Statement};
+use std::pin::pin;
 use std::time::Duration;
 
 /// After so many deaths work is parked (`engine`, the crash loop).
@@ -25,12 +27,29 @@ async fn two_minutes(theatre: &Theatre) {
 
 /// The process holds the work that is due, and dies; another one notices.
 async fn die(theatre: &Theatre, other: &Theatre) {
+    hold(theatre).await;
+    drop(theatre.engine.hands().next().await);
+    bury(theatre, other).await;
+}
+
+/// The same, of work that it could name before.
+async fn die_of_it(theatre: &Theatre, other: &Theatre) {
+    hold(theatre).await;
+    let lease = theatre.engine.hands().next().await.unwrap();
+    theatre.engine.blame(&[lease.fence()]).await.unwrap();
+    drop(lease);
+    bury(theatre, other).await;
+}
+
+async fn hold(theatre: &Theatre) {
     if theatre.engine.hands().holding() == 0 {
         let sql = "update business_clock set offset_us = offset_us + 30000000";
-        sea_orm::ConnectionTrait::execute_unprepared(&theatre.db.connection, sql).await.unwrap();
+        theatre.db.connection.execute_unprepared(sql).await.unwrap();
         theatre.engine.claim().await.unwrap();
     }
-    drop(theatre.engine.hands().next().await);
+}
+
+async fn bury(theatre: &Theatre, other: &Theatre) {
     silence(theatre, 1).await;
     assert_eq!(other.engine.rescue().await.unwrap(), 1);
     theatre.engine.beat().await.unwrap();
@@ -62,6 +81,113 @@ async fn work_that_kills_its_process_every_time_is_parked(db: TestDatabase) {
     two_minutes(&theatre).await;
     assert_eq!(parked(&theatre).await, ["crashed"]);
     assert_eq!(calls(&theatre), 0);
+}
+
+async fn work_that_is_known_to_kill_its_process_is_parked_after_three(db: TestDatabase) {
+    let theatre = Theatre::open(db.clone()).await;
+    let other = Theatre::beside(&db, theatre.office.clone(), 2).await;
+    start(&theatre).await;
+    for _ in 0..3 {
+        assert!(parked(&theatre).await.is_empty());
+        die_of_it(&theatre, &other).await;
+    }
+    two_minutes(&theatre).await;
+    assert_eq!(parked(&theatre).await, ["crashed"]);
+    // Whoever has lost its lease has nothing to say about it.
+    retry(&theatre).await;
+    hold(&theatre).await;
+    let lost = theatre.engine.hands().next().await.unwrap().fence();
+    bury(&theatre, &other).await;
+    for _ in 0..3 {
+        theatre.engine.blame(&[lost]).await.unwrap();
+    }
+    two_minutes(&theatre).await;
+    assert_eq!(theatre.state(run(1)).await, State::Paid { receipt: "r1".into() });
+}
+
+/// Holds work that has seen three of its holders die, one piece for each seat.
+async fn suspects(theatre: &Theatre, seats: u32) -> Vec<Lease> {
+    for seat in 1..=seats {
+        let terms = Terms { seat: seat.into(), hold: 1_000_000 };
+        theatre.engine.start::<Seat>(run(seat.into()), &format!("k{seat}"), &terms, Origin::default()).await.unwrap();
+        drop(theatre.engine.hands().next().await);
+    }
+    theatre.engine.let_go().await.unwrap();
+    theatre.db.connection.execute_unprepared("update workflow_work set deaths = 3 where kind = 0").await.unwrap();
+    theatre.engine.beat().await.unwrap();
+    theatre.engine.claim().await.unwrap();
+    let mut leases = vec![];
+    for _ in 1..=seats {
+        leases.push(theatre.engine.hands().next().await.unwrap());
+    }
+    leases
+}
+
+/// The deaths that are held against each effect, the fewest first.
+async fn deaths(theatre: &Theatre) -> Vec<i32> {
+    let sql = "select deaths from workflow_work where kind = 0 order by deaths";
+    let statement = Statement::from_string(theatre.db.connection.get_database_backend(), sql);
+    let rows = theatre.db.connection.query_all_raw(statement).await.unwrap();
+    rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect()
+}
+
+async fn called(theatre: &Theatre) {
+    wait::until(Duration::from_secs(20), "the party is called", async || (calls(theatre) > 0).then_some(()))
+        .await
+        .unwrap();
+}
+
+async fn suspects_are_tried_one_at_a_time(db: TestDatabase) {
+    let theatre = Theatre::open(db).await;
+    let mut leases = suspects(&theatre, 2).await;
+    theatre.office.will(&[Mood::Waits, Mood::Fine]);
+    let (one, other) = (leases.remove(0), leases.remove(0));
+    let mut first = pin!(theatre.engine.execute(one));
+    let meanwhile = async {
+        called(&theatre).await;
+        theatre.engine.execute(other).await;
+        // It is given back, and nothing is held against it; what the first might do is held against that one already.
+        assert_eq!((calls(&theatre), deaths(&theatre).await), (1, vec![3, 9]));
+        assert_eq!(theatre.engine.hands().holding(), 1);
+    };
+    tokio::select! {
+        () = &mut first => panic!("the first waits for its answer"),
+        () = meanwhile => theatre.office.answer.notify_one(),
+    }
+    first.await;
+    two_minutes(&theatre).await;
+    assert_eq!(calls(&theatre), 2);
+    for seat in 1..=2 {
+        assert_eq!(theatre.state(run(seat)).await, State::Paid { receipt: format!("r{seat}") });
+    }
+}
+
+async fn what_dies_alone_is_known_after_three_deaths_more(db: TestDatabase) {
+    let theatre = Theatre::open(db.clone()).await;
+    let other = Theatre::beside(&db, theatre.office.clone(), 2).await;
+    theatre.office.will(&[Mood::Waits, Mood::Waits, Mood::Waits]);
+    let mut lease = suspects(&theatre, 1).await.remove(0);
+    for held in [10, 17, 24] {
+        theatre.office.calls.lock().unwrap().clear();
+        tokio::select! {
+            () = theatre.engine.execute(lease) => panic!("it waits for its answer"),
+            () = called(&theatre) => {}
+        }
+        bury(&theatre, &other).await;
+        assert_eq!(deaths(&theatre).await, [held]);
+        hold(&theatre).await;
+        lease = theatre.engine.hands().next().await.unwrap();
+    }
+    theatre.engine.execute(lease).await;
+    assert_eq!((parked(&theatre).await, calls(&theatre)), (vec!["crashed".to_owned()], 1));
+}
+
+async fn a_suspect_that_lives_is_blamed_for_nothing(db: TestDatabase) {
+    let theatre = Theatre::open(db).await;
+    theatre.office.will(&[Mood::Down]);
+    let lease = suspects(&theatre, 1).await.remove(0);
+    theatre.engine.execute(lease).await;
+    assert_eq!((calls(&theatre), deaths(&theatre).await), (1, vec![3]));
 }
 
 async fn what_was_parked_for_its_deaths_is_tried_when_an_operator_says_so(db: TestDatabase) {
@@ -116,6 +242,10 @@ async fn a_rolling_deploy_is_nobodys_death(db: TestDatabase) {
 
 on_both!(
     work_that_kills_its_process_every_time_is_parked,
+    work_that_is_known_to_kill_its_process_is_parked_after_three,
+    suspects_are_tried_one_at_a_time,
+    what_dies_alone_is_known_after_three_deaths_more,
+    a_suspect_that_lives_is_blamed_for_nothing,
     what_was_parked_for_its_deaths_is_tried_when_an_operator_says_so,
     a_retry_never_wears_out,
     a_rolling_deploy_is_nobodys_death,

@@ -14,6 +14,7 @@ use futures::future::BoxFuture;
 use harness::TestDatabase;
 use sea_orm::{ConnectionTrait, DbErr, Statement};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 /// The seat whose rows cannot be written: the projection panics.
 pub(super) const JINXED: i64 = -13;
@@ -153,6 +154,8 @@ pub(super) enum Mood {
     LostReply,
     Mistaken,
     Panics,
+    /// It answers when `BoxOffice::answer` is notified.
+    Waits,
 }
 
 /// A call as the outside party saw it: the key and the saved request.
@@ -167,6 +170,8 @@ pub(super) struct BoxOffice {
     /// Whether it has lost its books: it cannot say what became of a call.
     pub(super) lost_its_books: Arc<Mutex<bool>>,
     moods: Arc<Mutex<Vec<Mood>>>,
+    /// Answers of those who wait.
+    pub(super) answer: Arc<Notify>,
 }
 
 impl BoxOffice {
@@ -180,11 +185,14 @@ impl Perform<Seat> for BoxOffice {
         let Effect::Pay { seat } = effect else { return Ok(Event::Greeted { by: cx.run() }) };
         self.calls.lock().unwrap().push((cx.key.clone(), cx.request.clone()));
         let mood = self.moods.lock().unwrap().pop().unwrap_or(Mood::Fine);
-        if matches!(mood, Mood::Fine | Mood::LostReply) {
+        if matches!(mood, Mood::Waits) {
+            self.answer.notified().await;
+        }
+        if matches!(mood, Mood::Fine | Mood::LostReply | Mood::Waits) {
             self.sold.lock().unwrap().insert(cx.key.clone(), seat);
         }
         match mood {
-            Mood::Fine => Ok(Event::Paid { receipt: format!("r{seat}") }),
+            Mood::Fine | Mood::Waits => Ok(Event::Paid { receipt: format!("r{seat}") }),
             Mood::Down => Err(Fault::transient("the box office is closed")),
             Mood::LostReply => Err(Fault::unknown("no reply")),
             Mood::Mistaken => Err(Fault::misconfigured("wrong password")),

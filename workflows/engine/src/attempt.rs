@@ -11,6 +11,8 @@ use std::time::Duration;
 /// Deaths of whoever held it before we call it a crash loop. Work that kills its process is rare, while a process that is killed from
 /// outside takes all that it holds with it: innocent work must not be parked for that.
 pub(crate) const MOST_DEATHS: i32 = 20;
+/// What a death counts for whoever is known to have brought it about, and not only to have been in hand: the third is too many.
+pub(crate) const KNOWN_DEATH: i32 = 7;
 /// Deliveries to a run that does not exist (yet) before a person is asked.
 const MOST_DELIVERIES: i32 = 40;
 
@@ -87,7 +89,8 @@ impl ClaimedRow {
         let silent = self.attempt - 1 - self.failures;
         let deaths = if faults::planted("claims_are_deaths") { silent } else { self.deaths };
         let looping = deaths >= MOST_DEATHS && self.kind == kind::EFFECT;
-        looping.then(|| format!("its process died {deaths} times while holding it"))
+        looping
+            .then(|| format!("its process died while holding it, again and again ({deaths} counted of {MOST_DEATHS})"))
     }
 
     /// The try as the outside party sees it, under the key that never changes.

@@ -23,7 +23,11 @@ impl Engine {
     /// Executes a lease to its end. Whatever happens is in the database afterwards, or the lease is let go and somebody tries again.
     pub async fn execute(&self, lease: Lease) {
         let work = lease.work();
-        let done = AssertUnwindSafe(self.carry_out(&lease)).catch_unwind().await;
+        let done = match lease.is_suspect() {
+            // Rare: nobody else has to carry room for it.
+            true => Box::pin(AssertUnwindSafe(self.carry_out_alone(&lease)).catch_unwind()).await,
+            false => AssertUnwindSafe(self.carry_out(&lease)).catch_unwind().await,
+        };
         match done {
             Ok(Ok(())) => {}
             Ok(Err(error)) => {
@@ -38,7 +42,7 @@ impl Engine {
         }
     }
 
-    async fn carry_out(&self, lease: &Lease) -> Result<(), TurnError> {
+    pub(crate) async fn carry_out(&self, lease: &Lease) -> Result<(), TurnError> {
         match lease.row.errand() {
             Ok(None) => self.effect(lease).await,
             Ok(Some((run, what))) => self.deliver(lease, run, what).await,

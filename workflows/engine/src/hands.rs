@@ -49,6 +49,12 @@ impl Lease {
         self.row.kind == kind::EFFECT
     }
 
+    /// Whether a process has died that held it.
+    #[must_use]
+    pub fn has_seen_a_death(&self) -> bool {
+        self.row.deaths > 0
+    }
+
     /// The business clock now: a pause after a failure counts from the failure, not from the claim.
     pub(crate) fn now(&self) -> Timestamp {
         self.row.now + self.since.elapsed()
@@ -59,7 +65,9 @@ impl Lease {
         self.since.elapsed()
     }
 
-    pub(crate) fn fence(&self) -> Fence {
+    /// Which work, and which attempt at it.
+    #[must_use]
+    pub fn fence(&self) -> Fence {
         Fence { work: self.row.work, attempt: self.row.attempt }
     }
 }
@@ -125,6 +133,8 @@ pub struct Hands {
     left: BTreeMap<&'static str, AtomicI16>,
     send: mpsc::UnboundedSender<Lease>,
     receive: tokio::sync::Mutex<mpsc::UnboundedReceiver<Lease>>,
+    /// Whoever holds this tries the one piece of work that its holders may have died of.
+    pub(crate) suspects: tokio::sync::Mutex<()>,
 }
 
 impl Hands {
@@ -134,7 +144,8 @@ impl Hands {
         let (send, receive) = mpsc::unbounded_channel();
         let queues = rooms.iter().map(|(queue, size)| (*queue, (Arc::new(Semaphore::new(*size)), *size))).collect();
         let left = rooms.iter().map(|(queue, _)| (*queue, AtomicI16::new(NOTHING_LEFT))).collect();
-        Self { process, held: Arc::default(), queues, left, send, receive: tokio::sync::Mutex::new(receive) }
+        let receive = tokio::sync::Mutex::new(receive);
+        Self { process, held: Arc::default(), queues, left, send, receive, suspects: tokio::sync::Mutex::default() }
     }
 
     /// A place in this queue's room, if there is one free right now.

@@ -3,6 +3,7 @@
 //! Every process looks once a second. `not_before` is written out in these statements, so that the planner can tell that the index of
 //! leases has them all: among a million timers a look would otherwise read all of them.
 
+use crate::attempt::KNOWN_DEATH;
 use crate::engine::Engine;
 use crate::event::Fence;
 use crate::faults;
@@ -61,6 +62,19 @@ impl Engine {
         let sql = format!("delete from workflow_process where beat_at < {real} - 86400000000");
         db.execute_raw(statement(backend, &sql, vec![])).await?;
         Ok(rescued)
+    }
+
+    /// Writes down which of its work this process is about to die of, from the connection of its heartbeat: whoever is known to have
+    /// killed its process is put aside after three such deaths, where what was only in hand with it may see twenty. No lease is freed:
+    /// that is the rescue's business, when the process is gone.
+    ///
+    /// # Errors
+    /// When the database fails: then the death counts like any other.
+    pub async fn blame(&self, culprits: &[Fence]) -> Result<(), DbErr> {
+        for culprit in culprits {
+            lease::blame(&self.core.db.heart, *culprit, KNOWN_DEATH - 1).await?;
+        }
+        Ok(())
     }
 
     /// Frees every lease but this process's own: for a storage that only one process can open at a time.

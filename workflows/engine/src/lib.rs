@@ -49,7 +49,7 @@
 //! | a pause holds from its commit on, in every process | `brakes::a_pause_holds_for_work_that_a_commit_would_lease` |
 //! | the urgent go first, and nobody starves | `limits::the_urgent_go_first`, `limits::nobody_starves` |
 //! | nothing is stuck silently; a person retries or answers | `outcomes::our_own_mistake_parks_and_a_person_retries`, `deaths::a_retry_never_wears_out`, `outcomes::a_person_answers_for_parked_work` |
-//! | poison is contained | `outcomes::a_panic_in_the_process_spoils_only_its_own_turn`, `outcomes::a_panic_in_the_projection_spoils_only_its_own_turn`, `deaths::work_that_kills_its_process_every_time_is_parked` |
+//! | poison is contained | `outcomes::a_panic_in_the_process_spoils_only_its_own_turn`, `outcomes::a_panic_in_the_projection_spoils_only_its_own_turn`, `deaths::work_that_kills_its_process_every_time_is_parked`, `deaths::suspects_are_tried_one_at_a_time`, `poison::rel_11_one_letter_in_a_hundred_is_poison` |
 //! | who ends in peace hands its work over at once | `fences::letting_go_hands_the_work_over_at_once` |
 //! | code changes under live runs | `fences::a_run_of_a_newer_build_is_left_alone`, `evolution::deploy_forth_and_back_finishes_every_run`, `evolution::a_build_that_reads_ahead_strands_no_run`; the product: `processes::builds::every_state_outlives_a_deploy_forth_and_back` |
 //! | what runs under way would have done, they still do | `recorded::every_state_and_every_kind_of_turn_is_recorded_to_its_end`; for the product, the journals in `workflows/golden`: `persisted::no_workflow_is_without_its_golden_files` |
@@ -60,7 +60,7 @@
 //! | a schedule's instant fires once in the cluster, missed ones by policy | `schedules::an_instant_fires_once_however_many_look`, `schedules::missed_instants_are_met_by_the_policy`, `schedules::another_process_fires_what_a_killed_one_had_begun` |
 //! | a finished run is archived whole, and a late fact brings it back | `archive::a_late_fact_brings_an_archived_run_back`, `archive::a_killed_round_leaves_every_run_whole` |
 //! | Redis may be absent, die or be emptied | `worker/bells::a_redis_that_dies_is_emptied_and_comes_back_loses_nothing`, `product/apart::without_redis_everything_goes_on_and_readiness_says_so` |
-//! | a process whose code no longer yields ends itself | `watchdog::the_thread_notices_by_itself`, `watchdog::one_poll_that_does_not_come_back_is_stuck_and_a_long_wait_is_not`, `poison::rel_11_one_letter_in_a_hundred_is_poison` |
+//! | a process whose code no longer yields ends itself | `watchdog::the_thread_notices_by_itself`, `watchdog::one_poll_that_does_not_come_back_is_stuck_and_a_long_wait_is_not`, `watchdog::whoever_holds_a_thread_is_named_and_who_came_late_or_waits_is_not`, `deaths::work_that_is_known_to_kill_its_process_is_parked_after_three`, `poison::rel_11_one_letter_in_a_hundred_is_poison` |
 //! | facts are sealed without gaps | `promises::facts_are_sealed_without_gaps_and_in_a_chain` |
 //!
 //! Those of turns, leases and limits all at once, with everything going wrong, over rows in memory and a clock that jumps:
@@ -117,6 +117,7 @@ mod schedule;
 mod sealer;
 mod step;
 mod storage;
+mod suspicion;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 mod transcript;
