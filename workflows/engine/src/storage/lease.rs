@@ -82,17 +82,11 @@ pub(crate) fn died(backend: DbBackend) -> String {
     format!("holder = null, not_before = {} + {apart}, deaths = deaths + {one}", clock(backend))
 }
 
-/// Holds a death that may come against the work that would bring it about, on top of what its burial counts.
+/// Holds a death that is to come against the work that brings it about, on top of what its burial counts.
 pub(crate) async fn blame(db: &impl ConnectionTrait, fence: Fence, deaths: i32) -> Result<u64, DbErr> {
     let sql = "update workflow_work set deaths = deaths + $6
       where run = $1 and seq = $2 and n = $3 and attempt = $4 and not_before = $5";
     execute(db, sql, fenced(fence, [LEASED.into(), deaths.into()])).await
-}
-
-/// Takes back what the attempt was blamed for, wherever its work is now.
-pub(crate) async fn absolve(db: &impl ConnectionTrait, fence: Fence, deaths: i32) -> Result<u64, DbErr> {
-    let sql = "update workflow_work set deaths = deaths - $5 where run = $1 and seq = $2 and n = $3 and attempt = $4";
-    execute(db, sql, fenced(fence, [deaths.into()])).await
 }
 
 /// Takes a lease out of hands that a panic of our own has dropped: a death like any other, or it would be tried for ever.
