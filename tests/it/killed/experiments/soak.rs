@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use harness::proxy::Lost;
+use harness::wait;
 use tokio::time::sleep;
 
 use super::lab::{Lab, everyday, experiment};
@@ -123,9 +124,15 @@ async fn look(lab: &Lab) -> Result<Held> {
         worker_kib: resident(worker)?,
         api_files: files(api)?,
         worker_files: files(worker)?,
-        connections: u64::try_from(lab.witness.count(connections).await?)?,
+        connections: u64::try_from(asked(lab, connections).await?)?,
         redis_keys,
     })
+}
+
+/// A count by a connection of our own, which may still be one to the Postgres that was killed.
+async fn asked(lab: &Lab, sql: &str) -> Result<i64> {
+    let answered = async || lab.witness.count(sql).await.ok();
+    wait::until(Duration::from_secs(20), "Postgres answers", answered).await
 }
 
 /// The memory that a process has, in KiB.
