@@ -3,6 +3,7 @@
 use super::fences::silence;
 use super::toy::{Mood, Seat, State, Terms, Theatre, run};
 use engine::{Lease, Origin, Settling};
+use futures::future::join_all;
 use harness::{TestDatabase, on_both, wait};
 use sea_orm::{ConnectionTrait, Statement};
 use std::pin::pin;
@@ -105,15 +106,16 @@ async fn work_that_is_known_to_kill_its_process_is_parked_after_three(db: TestDa
     assert_eq!(theatre.state(run(1)).await, State::Paid { receipt: "r1".into() });
 }
 
-/// Holds work that has seen three of its holders die, one piece for each seat.
-async fn suspects(theatre: &Theatre, seats: u32) -> Vec<Lease> {
+/// Holds work that has seen so many of its holders die, one piece for each seat.
+async fn suspects(theatre: &Theatre, seats: u32, deaths: u32) -> Vec<Lease> {
     for seat in 1..=seats {
         let terms = Terms { seat: seat.into(), hold: 1_000_000 };
         theatre.engine.start::<Seat>(run(seat.into()), &format!("k{seat}"), &terms, Origin::default()).await.unwrap();
         drop(theatre.engine.hands().next().await);
     }
     theatre.engine.let_go().await.unwrap();
-    theatre.db.connection.execute_unprepared("update workflow_work set deaths = 3 where kind = 0").await.unwrap();
+    let sql = format!("update workflow_work set deaths = {deaths} where kind = 0");
+    theatre.db.connection.execute_unprepared(&sql).await.unwrap();
     theatre.engine.beat().await.unwrap();
     theatre.engine.claim().await.unwrap();
     let mut leases = vec![];
@@ -137,17 +139,19 @@ async fn called(theatre: &Theatre) {
         .unwrap();
 }
 
-async fn suspects_are_tried_one_at_a_time(db: TestDatabase) {
+/// Four suspects, while the call of one of them waits for its answer: how many of the other three were tried beside it.
+async fn tried_beside_one(db: TestDatabase, seen: u32) -> usize {
     let theatre = Theatre::open(db).await;
-    let mut leases = suspects(&theatre, 2).await;
-    theatre.office.will(&[Mood::Waits, Mood::Fine]);
-    let (one, other) = (leases.remove(0), leases.remove(0));
-    let mut first = pin!(theatre.engine.execute(one));
+    let mut leases = suspects(&theatre, 4, seen).await;
+    theatre.office.will(&[Mood::Waits, Mood::Fine, Mood::Fine, Mood::Fine]);
+    let mut first = pin!(theatre.engine.execute(leases.remove(0)));
+    let mut beside = 0;
     let meanwhile = async {
         called(&theatre).await;
-        theatre.engine.execute(other).await;
-        // It is given back, and nothing is held against it.
-        assert_eq!((calls(&theatre), deaths(&theatre).await), (1, vec![3, 3]));
+        join_all(leases.into_iter().map(|lease| theatre.engine.execute(lease))).await;
+        beside = calls(&theatre) - 1;
+        // The others are given back, and nothing is held against them.
+        assert_eq!(deaths(&theatre).await, vec![seen.cast_signed(); 4 - beside]);
         assert_eq!(theatre.engine.hands().holding(), 1);
     };
     tokio::select! {
@@ -156,10 +160,23 @@ async fn suspects_are_tried_one_at_a_time(db: TestDatabase) {
     }
     first.await;
     two_minutes(&theatre).await;
-    assert_eq!(calls(&theatre), 2);
-    for seat in 1..=2 {
+    assert_eq!(calls(&theatre), 4);
+    for seat in 1..=4 {
         assert_eq!(theatre.state(run(seat)).await, State::Paid { receipt: format!("r{seat}") });
     }
+    beside
+}
+
+async fn many_suspects_are_tried_at_once_that_have_seen_few_deaths(db: TestDatabase) {
+    assert_eq!(tried_beside_one(db, 3).await, 3);
+}
+
+async fn suspects_that_have_seen_more_deaths_are_tried_by_twos(db: TestDatabase) {
+    assert_eq!(tried_beside_one(db, 7).await, 1);
+}
+
+async fn suspects_that_have_seen_many_deaths_are_tried_one_at_a_time(db: TestDatabase) {
+    assert_eq!(tried_beside_one(db, 8).await, 0);
 }
 
 async fn what_was_parked_for_its_deaths_is_tried_when_an_operator_says_so(db: TestDatabase) {
@@ -215,7 +232,9 @@ async fn a_rolling_deploy_is_nobodys_death(db: TestDatabase) {
 on_both!(
     work_that_kills_its_process_every_time_is_parked,
     work_that_is_known_to_kill_its_process_is_parked_after_three,
-    suspects_are_tried_one_at_a_time,
+    many_suspects_are_tried_at_once_that_have_seen_few_deaths,
+    suspects_that_have_seen_more_deaths_are_tried_by_twos,
+    suspects_that_have_seen_many_deaths_are_tried_one_at_a_time,
     what_was_parked_for_its_deaths_is_tried_when_an_operator_says_so,
     a_retry_never_wears_out,
     a_rolling_deploy_is_nobodys_death,

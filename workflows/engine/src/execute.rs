@@ -25,7 +25,7 @@ impl Engine {
         let work = lease.work();
         let done = match lease.is_suspect() {
             // Rare: nobody else has to carry room for it.
-            true => Box::pin(AssertUnwindSafe(self.carry_out_alone(&lease)).catch_unwind()).await,
+            true => Box::pin(AssertUnwindSafe(self.carry_out_apart(&lease)).catch_unwind()).await,
             false => AssertUnwindSafe(self.carry_out(&lease)).catch_unwind().await,
         };
         match done {

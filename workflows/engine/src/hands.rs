@@ -1,6 +1,7 @@
 //! What a process holds: room per queue, leases on their way to a worker, and the memory of them.
 
 use crate::storage::{ClaimedRow, schema::kind};
+use crate::suspicion::Suspects;
 use crate::{Fence, Priority, Timestamp, WorkId};
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
@@ -133,8 +134,8 @@ pub struct Hands {
     left: BTreeMap<&'static str, AtomicI16>,
     send: mpsc::UnboundedSender<Lease>,
     receive: tokio::sync::Mutex<mpsc::UnboundedReceiver<Lease>>,
-    /// Whoever holds this tries the one piece of work that its holders may have died of.
-    pub(crate) suspects: tokio::sync::Mutex<()>,
+    /// Who tries work that its holders may have died of holds its share of this.
+    pub(crate) suspects: Suspects,
 }
 
 impl Hands {
@@ -145,7 +146,7 @@ impl Hands {
         let queues = rooms.iter().map(|(queue, size)| (*queue, (Arc::new(Semaphore::new(*size)), *size))).collect();
         let left = rooms.iter().map(|(queue, _)| (*queue, AtomicI16::new(NOTHING_LEFT))).collect();
         let receive = tokio::sync::Mutex::new(receive);
-        Self { process, held: Arc::default(), queues, left, send, receive, suspects: tokio::sync::Mutex::default() }
+        Self { process, held: Arc::default(), queues, left, send, receive, suspects: Suspects::default() }
     }
 
     /// A place in this queue's room, if there is one free right now.

@@ -49,7 +49,7 @@
 //! | a pause holds from its commit on, in every process | `brakes::a_pause_holds_for_work_that_a_commit_would_lease` |
 //! | the urgent go first, and nobody starves | `limits::the_urgent_go_first`, `limits::nobody_starves` |
 //! | nothing is stuck silently; a person retries or answers | `outcomes::our_own_mistake_parks_and_a_person_retries`, `deaths::a_retry_never_wears_out`, `outcomes::a_person_answers_for_parked_work` |
-//! | poison is contained | `outcomes::a_panic_in_the_process_spoils_only_its_own_turn`, `outcomes::a_panic_in_the_projection_spoils_only_its_own_turn`, `deaths::work_that_kills_its_process_every_time_is_parked`, `deaths::suspects_are_tried_one_at_a_time`, `poison::rel_11_one_letter_in_a_hundred_is_poison` |
+//! | poison is contained | `outcomes::a_panic_in_the_process_spoils_only_its_own_turn`, `outcomes::a_panic_in_the_projection_spoils_only_its_own_turn`, `deaths::work_that_kills_its_process_every_time_is_parked`, `deaths::suspects_that_have_seen_many_deaths_are_tried_one_at_a_time`, `poison::rel_11_one_letter_in_a_hundred_is_poison` |
 //! | who ends in peace hands its work over at once | `fences::letting_go_hands_the_work_over_at_once` |
 //! | code changes under live runs | `fences::a_run_of_a_newer_build_is_left_alone`, `evolution::deploy_forth_and_back_finishes_every_run`, `evolution::a_build_that_reads_ahead_strands_no_run`; the product: `processes::builds::every_state_outlives_a_deploy_forth_and_back` |
 //! | what runs under way would have done, they still do | `recorded::every_state_and_every_kind_of_turn_is_recorded_to_its_end`; for the product, the journals in `workflows/golden`: `persisted::no_workflow_is_without_its_golden_files` |
