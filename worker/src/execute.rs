@@ -1,7 +1,7 @@
 //! Carrying leases out: an apalis worker per queue under one monitor, each with the queue's room as its concurrency.
 //!
 //! No retries, no time limits, no delays of apalis: the engine has them, in the database. A worker that dies is replaced at once; the
-//! leases that it dropped are reclaimed by the sweep. What is busy without awaiting (images) belongs on a blocking thread, which is
+//! leases that it dropped are reclaimed. What is busy without awaiting (images) belongs on a blocking thread, which is
 //! the performer's business; the queue's room bounds it.
 
 use crate::backend::Lines;

@@ -5,13 +5,21 @@ use engine::Engine;
 use std::collections::HashSet;
 use std::time::Duration;
 
-/// Frees the leases of dead processes, and this process's own lost ones.
-pub(crate) async fn sweep(engine: Engine, every: Duration) {
-    let (mut rescue, mut reclaim) = (Complaint::about("rescuing leases"), Complaint::about("reclaiming leases"));
+/// Frees the leases of dead processes.
+pub(crate) async fn rescue(engine: Engine, every: Duration) {
+    let mut complaint = Complaint::about("rescuing leases");
+    loop {
+        complaint.heed(engine.rescue().await);
+        tokio::time::sleep(every).await;
+    }
+}
+
+/// Frees this process's own lost leases: apart from the rescue, which nothing may keep waiting.
+pub(crate) async fn reclaim(engine: Engine, every: Duration) {
+    let mut complaint = Complaint::about("reclaiming leases");
     let mut suspects = HashSet::new();
     loop {
-        rescue.heed(engine.rescue().await);
-        suspects = reclaim.heed(engine.reclaim(&suspects).await).unwrap_or_default();
+        suspects = complaint.heed(engine.reclaim(&suspects).await).unwrap_or_default();
         tokio::time::sleep(every).await;
     }
 }

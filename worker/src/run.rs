@@ -43,7 +43,7 @@ pub async fn run(engine: Engine, settings: Settings, shutdown: impl Future<Outpu
     let mut heart = Heart::start(engine.clone(), pace.beat, last_beat).map_err(|error| died("heart", &error))?;
     heart.first_beat(FIRST_BEAT).await;
     if alone && let Err(error) = engine.rescue_all_others().await {
-        tracing::warn!(error = %error, "leases of the last process could not be freed yet; the sweep will");
+        tracing::warn!(error = %error, "leases of the last process could not be freed yet; the rescue will");
     }
 
     let watch = Arc::new(Watch::default());
@@ -90,7 +90,9 @@ fn take_in(parts: &mut Parts, bench: &Bench, stop: &CancellationToken, pace: Pac
     let (engine, backlog) = (bench.engine.clone(), Arc::clone(&bench.backlog));
     parts.keep("claim", stop.clone(), move || claim(engine.clone(), Arc::clone(&backlog), pace.poll));
     let engine = bench.engine.clone();
-    parts.keep("sweep", stop.clone(), move || rounds::sweep(engine.clone(), pace.sweep));
+    parts.keep("rescue", stop.clone(), move || rounds::rescue(engine.clone(), pace.rescue));
+    let engine = bench.engine.clone();
+    parts.keep("reclaim", stop.clone(), move || rounds::reclaim(engine.clone(), pace.reclaim));
     let engine = bench.engine.clone();
     parts.keep("ticks", stop.clone(), move || rounds::tick(engine.clone(), pace.tick));
 }

@@ -41,8 +41,10 @@ pub struct Pace {
     pub poll: Duration,
     /// Between two heartbeats; far below the engine's limit for a rescue.
     pub beat: Duration,
-    /// Between two looks for leases of dead processes and for lost ones.
-    pub sweep: Duration,
+    /// Between two looks for leases of dead processes: what a heartbeat may be late, and this, is how long a death keeps work waiting.
+    pub rescue: Duration,
+    /// Between two looks for leases in this process's name that it knows nothing of.
+    pub reclaim: Duration,
     /// Between two looks at the schedules.
     pub tick: Duration,
     /// Between two sealings when there was nothing to seal.
@@ -58,7 +60,8 @@ impl Default for Pace {
         Self {
             poll: Duration::from_millis(300),
             beat: Duration::from_secs(1),
-            sweep: Duration::from_millis(1500),
+            rescue: Duration::from_millis(750),
+            reclaim: Duration::from_millis(1500),
             tick: Duration::from_millis(250),
             seal: Duration::from_millis(200),
             drain: Duration::from_secs(20),

@@ -51,7 +51,7 @@ async fn work_that_does_not_finish_in_time_is_given_back_at_once(db: TestDatabas
     // Nothing here could rescue within the test: the leases are free already.
     let second = Plan::with_room(&town).open(&db).await?;
     let mut settings = plainly();
-    settings.pace.sweep = NEVER;
+    (settings.pace.rescue, settings.pace.reclaim) = (NEVER, NEVER);
     let working = second.work(settings);
     second.are_home(0..4).await?;
     stuck.open_the_gate();

@@ -112,7 +112,7 @@ async fn a_silent_processs_work_is_done_by_others_and_its_late_answer_refused(db
 
     let other = Plan::with_room(&there).open(&db).await?;
     let mut settings = plainly();
-    settings.pace.sweep = Duration::from_millis(50);
+    settings.pace.rescue = Duration::from_millis(50);
     let working = other.work(settings);
     wait::until(MOMENT, "the other process is at it", async || (there.begun() == [1]).then_some(())).await?;
     // The silent process answers while the other has not: nothing but the fence stands against it.
@@ -187,7 +187,7 @@ async fn a_process_that_is_alone_takes_over_what_the_last_one_held(db: TestDatab
     let house = Plan::with_room(&town).open(&db).await?;
     let mut settings = plainly();
     settings.alone = true;
-    // The last process's heartbeat is fresh: no sweep would free its leases.
+    // The last process's heartbeat is fresh: no rescue would free its leases.
     let working = house.work(settings);
     house.are_home(0..3).await?;
     working.stop().await

@@ -61,7 +61,7 @@ impl Engine {
         if places.0.is_empty() {
             return Ok(Claimed { count: 0, more: core.hands.queues().map(|(queue, _)| queue).collect() });
         }
-        // What a claim has leased whose answer was lost comes back by the sweep.
+        // What a claim has leased whose answer was lost is reclaimed.
         detached(async move {
             faults::point("before_claim");
             core.look_at_brakes().await?;
@@ -198,7 +198,7 @@ impl Core {
             if let Some(nth) = offered.iter().position(|(queue, _)| *queue == row.queue) {
                 last[nth] = last[nth].max(Some(row.priority));
             }
-            // No place can only mean that the database handed out more than was asked for; the sweeper takes it back.
+            // No place can only mean that the database handed out more than was asked for; it is reclaimed.
             if let Some(place) = places.take(&row.queue) {
                 self.hands.deliver(self.hands.lease(row, place));
             }

@@ -53,7 +53,7 @@ impl Engine {
         }
     }
 
-    /// The engine's own work. A timer that is not due after all is forgotten here and reclaimed by the sweeper.
+    /// The engine's own work. A timer that is not due after all is forgotten here and reclaimed.
     async fn deliver(&self, lease: &Lease, run: RunId, what: What) -> Result<(), TurnError> {
         let to_another = !matches!(what, What::Due);
         match self.complete_or_park(lease, run, what).await? {

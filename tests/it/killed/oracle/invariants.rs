@@ -57,7 +57,7 @@ pub(crate) enum Wrong {
 }
 
 /// How long the dead may keep work from the living: ten seconds of patience with a heartbeat, a second between two beats, and a round
-/// of the sweep.
+/// of the rescue.
 pub(crate) const RESCUE: Duration = Duration::from_secs(12);
 /// The longest that a transaction may stay open while nobody works in it.
 pub(crate) const OPEN: Duration = Duration::from_secs(5);
