@@ -102,10 +102,22 @@ pub struct Posting {
 }
 
 impl Transcript {
-    /// The turns up to an instant: what was known then. What became of their work is told as it is today.
+    /// The run as it was at an instant: the turns until then and the state that they had led to, which is empty where this build cannot
+    /// tell. What became of their work is told as it is today; what still waits today is left out.
     #[must_use]
     pub fn until(mut self, at: Timestamp) -> Self {
         self.turns.retain(|story| story.turn.at <= at);
+        self.waiting.clear();
+        let Self { run, turns, .. } = &mut self;
+        if let Some(TurnStory { turn, state, .. }) = turns.last() {
+            run.finished &= turn.to == run.state_name;
+            run.state_name.clone_from(&turn.to);
+            run.state = state.clone().unwrap_or_default();
+            (run.seq, run.updated_at) = (turn.seq, turn.at);
+            run.archived = run.archived.filter(|archived| *archived <= at);
+        }
+        let unexpected = turns.iter().filter(|story| story.turn.verdict == "unexpected").count();
+        run.unexpected = i32::try_from(unexpected).unwrap_or(i32::MAX);
         self
     }
 }
