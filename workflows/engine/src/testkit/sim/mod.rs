@@ -55,6 +55,10 @@ pub use mischief::{KINDS, Mischief};
 use std::fmt;
 use world::World;
 
+/// Runs that every seed has at least, and turns in their journals.
+const RUNS: usize = 50;
+const EVENTS: usize = 200;
+
 /// What one seed was like.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
@@ -86,6 +90,20 @@ pub struct Seen {
     pub hits: Vec<(Mischief, u32)>,
     /// Of the log and of every journal's head: equal for equal seeds.
     pub hash: u64,
+}
+
+impl Seen {
+    /// What it has too little of to prove anything: every seed has so many runs and turns, and every kind of mischief strikes in it.
+    #[must_use]
+    pub fn lacks(&self) -> Option<String> {
+        let spared = self.hits.iter().find(|(_, hits)| *hits == 0);
+        match (self.runs, self.events, spared) {
+            (runs @ ..RUNS, _, _) => Some(format!("only {runs} runs, of {RUNS} at least")),
+            (_, events @ ..EVENTS, _) => Some(format!("only {events} events, of {EVENTS} at least")),
+            (_, _, Some((kind, _))) => Some(format!("no process that {}", kind.name())),
+            _ => None,
+        }
+    }
 }
 
 /// A seed in which something does not hold.

@@ -4,7 +4,7 @@
 use super::market::{Event, Stall, registry};
 use super::memory::Memory;
 use super::party::Party;
-use super::simulate;
+use super::{Seen, simulate};
 use crate::decide::Desk;
 use crate::event::{EventKey, Fence, Input, Manner, What};
 use crate::hands::Hands;
@@ -18,11 +18,7 @@ fn every_seed_keeps_every_promise_with_everything_going_wrong() {
     let (mut throttled, mut openings, mut stories) = (0, 0, [0; 7]);
     for seed in 0..40 {
         let seen = simulate(seed).unwrap_or_else(|broken| panic!("{broken}"));
-        assert!(seen.runs >= 50, "seed {seed} has only {} runs", seen.runs);
-        assert!(seen.events >= 200, "seed {seed} has only {} events", seen.events);
-        for (kind, hits) in seen.hits {
-            assert!(hits > 0, "in seed {seed} no process {}", kind.name());
-        }
+        assert_eq!(seen.lacks(), None, "seed {seed}");
         throttled += seen.throttled;
         openings += seen.openings;
         let told = [seen.archived, seen.restored, seen.forgotten, seen.rounds, seen.missed];
@@ -34,6 +30,19 @@ fn every_seed_keeps_every_promise_with_everything_going_wrong() {
         "archived, restored, forgotten; rounds begun and missed; decided from memory and found changed: {stories:?}"
     );
     assert!(throttled >= 40 && openings >= 10, "limits held back {throttled} claims, circuits opened {openings} times");
+}
+
+#[test]
+fn a_seed_that_proves_too_little_says_of_what() {
+    let seen = simulate(0).expect("sound");
+    let spared = seen.hits.iter().map(|(kind, _)| (*kind, 0)).collect();
+    for (poor, lack) in [
+        (Seen { runs: 49, ..seen.clone() }, "only 49 runs"),
+        (Seen { events: 199, ..seen.clone() }, "only 199 events"),
+        (Seen { hits: spared, ..seen }, "no process that"),
+    ] {
+        assert!(poor.lacks().is_some_and(|told| told.contains(lack)), "{poor:?}");
+    }
 }
 
 #[test]
