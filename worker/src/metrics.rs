@@ -95,11 +95,13 @@ impl Observe for Metrics {
             series.calls.with_label_values(&[party, came_to]).inc();
             series.call_duration.with_label_values(&[party]).observe(took.as_secs_f64());
         }
-        match ended {
-            Ended::Retried(class) => series.retries.with_label_values(&[queue, class]).inc(),
-            Ended::Parked(class) => series.parked.with_label_values(&[queue, class]).inc(),
-            Ended::Done | Ended::Refused => {}
+        if let Ended::Retried(class) = ended {
+            series.retries.with_label_values(&[queue, class]).inc();
         }
+    }
+
+    fn parked(&self, queue: &str, class: &str) {
+        self.series.parked.with_label_values(&[queue, class]).inc();
     }
 
     fn rescued(&self, count: u64) {
@@ -148,6 +150,7 @@ mod tests {
             metrics.tried(&tried(Ended::Retried("transient")));
             metrics.tried(&tried(Ended::Parked("poison")));
             metrics.tried(&tried(Ended::Refused));
+            metrics.parked("mail", "poison");
             metrics.committed(12, Duration::from_millis(2));
             metrics.claimed(7, Duration::from_millis(2));
             metrics.news(&News::Started { workflow: "payment" });

@@ -81,6 +81,7 @@ async fn work_that_kills_its_process_every_time_is_parked(db: TestDatabase) {
     }
     two_minutes(&theatre).await;
     assert_eq!(parked(&theatre).await, ["crashed"]);
+    assert_eq!(*theatre.heard.parked.lock().unwrap(), ["crashed"], "it is counted");
     assert_eq!(calls(&theatre), 0);
 }
 

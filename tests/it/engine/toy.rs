@@ -228,6 +228,8 @@ impl PostFacts for Posts {
 pub(super) struct Heard {
     /// How every try ended.
     pub(super) ends: Arc<Mutex<Vec<Ended>>>,
+    /// What was put aside, by the class of its failure.
+    pub(super) parked: Arc<Mutex<Vec<String>>>,
     /// How many turns each commit of the writer had.
     pub(super) commits: Arc<Mutex<Vec<usize>>>,
     /// Whether what was remembered of runs was so.
@@ -247,6 +249,10 @@ impl Observe for Heard {
 
     fn split(&self) {
         self.splits.fetch_add(1, Relaxed);
+    }
+
+    fn parked(&self, _queue: &str, class: &str) {
+        self.parked.lock().unwrap().push(class.to_owned());
     }
 
     fn tried(&self, tried: &Tried<'_>) {

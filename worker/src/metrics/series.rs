@@ -134,7 +134,7 @@ impl Series {
             )?,
             parked: desk.counters(
                 "innkeeper_work_parked_total",
-                "Effects that were put aside for a person, by class of failure.",
+                "Work that was put aside for a person, by class of failure.",
                 &["queue", "class"],
             )?,
             started: desk.counters("innkeeper_workflow_started_total", "Runs that began.", &["workflow"])?,

@@ -113,7 +113,8 @@ impl Engine {
         }
         let began = Instant::now();
         let tried = self.tried(&process, lease, policy).await;
-        if !matches!(tried, Ok(None)) {
+        let called = row.outcome.is_none() && !matches!(tried, Ok(None));
+        if called {
             self.tell_of_party(row, tried.as_ref().err()).await;
         }
         let ended = match tried {
@@ -127,7 +128,7 @@ impl Engine {
         };
         let waited = (row.now - row.due).to_std().unwrap_or_default();
         let (queue, workflow, effect) = (row.queue.as_str(), row.workflow.as_str(), variant(&row.payload));
-        let party = self.core.registry.party_of(queue).map(|party| party.name);
+        let party = self.core.registry.party_of(queue).filter(|_| called).map(|party| party.name);
         let (work, took) = (row.work, began.elapsed());
         self.core.observer.tried(&Tried { work, queue, party, workflow, effect, ended, waited, took });
         Ok(())
@@ -135,7 +136,7 @@ impl Engine {
 
     /// Whoever called a party says how that went. The call's own conclusion does not wait for a database that fails to hear it.
     async fn tell_of_party(&self, row: &ClaimedRow, fault: Option<&Fault>) {
-        let Some(party) = self.core.registry.party_of(&row.queue).filter(|_| row.outcome.is_none()) else { return };
+        let Some(party) = self.core.registry.party_of(&row.queue) else { return };
         // Only for outside parties, and larger than all the rest: every execution would carry room for it.
         if let Err(error) = Box::pin(self.heed(party, fault)).await {
             tracing::warn!(party = party.name, error = %error, "how a call to a party went could not be noted");
@@ -244,8 +245,11 @@ impl Engine {
 
     async fn park(&self, lease: &Lease, class: &str, why: &str) -> Result<(), TurnError> {
         faults::point("before_park");
-        leases::park_fenced(&self.core.db.write, lease.fence(), class, why).await?;
+        let parked = leases::park_fenced(&self.core.db.write, lease.fence(), class, why).await?;
         faults::point("after_park");
+        if parked > 0 {
+            self.core.observer.parked(lease.queue(), class);
+        }
         Ok(())
     }
 

@@ -52,7 +52,7 @@ pub struct Tried<'a> {
     pub work: WorkId,
     /// The queue it waited in.
     pub queue: &'a str,
-    /// The outside party behind the queue, if there is one.
+    /// The outside party that was called, if one was.
     pub party: Option<&'static str>,
     /// Its workflow.
     pub workflow: &'a str,
@@ -76,6 +76,8 @@ pub trait Observe: Send + Sync + 'static {
     fn news(&self, _news: &News) {}
     /// A try at an effect ended.
     fn tried(&self, _tried: &Tried<'_>) {}
+    /// Work was put aside for a person.
+    fn parked(&self, _queue: &str, _class: &str) {}
     /// Leases of dead processes were freed.
     fn rescued(&self, _count: u64) {}
     /// Leases that this process had lost track of were freed.
