@@ -20,6 +20,8 @@ pub struct Worker {
     pub mail: usize,
     /// Photographs; each takes a processor while it lasts.
     pub photos: usize,
+    /// Effects whose policy names no queue.
+    pub others: usize,
     /// The longest that due work waits when no bell was heard, in milliseconds.
     pub poll_ms: u64,
     /// How long running work may take to finish at the end, in seconds.
@@ -28,15 +30,21 @@ pub struct Worker {
 
 impl Default for Worker {
     fn default() -> Self {
-        Self { engine: 1024, payments: 32, mail: 16, photos: 2, poll_ms: 300, drain_seconds: 20 }
+        Self { engine: 1024, payments: 32, mail: 16, photos: 2, others: 16, poll_ms: 300, drain_seconds: 20 }
     }
 }
 
 impl Worker {
-    /// The room in each queue.
+    /// The room in each queue. Work of any other is never claimed.
     #[must_use]
-    pub const fn rooms(&self) -> [(&'static str, usize); 4] {
-        [(engine::ENGINE_QUEUE, self.engine), ("payments", self.payments), ("mail", self.mail), ("photos", self.photos)]
+    pub const fn rooms(&self) -> [(&'static str, usize); 5] {
+        [
+            (engine::ENGINE_QUEUE, self.engine),
+            ("payments", self.payments),
+            ("mail", self.mail),
+            ("photos", self.photos),
+            (engine::DEFAULT_QUEUE, self.others),
+        ]
     }
 
     /// How long work may take to finish at the end.
@@ -89,5 +97,11 @@ mod tests {
         assert!(Redis::default().wire("test", Uuid::nil()).unwrap().is_none());
         let wrong = Redis { url: SecretString::from("http://redis") };
         assert!(wrong.wire("test", Uuid::nil()).is_err());
+    }
+
+    #[test]
+    fn there_is_room_for_an_effect_that_names_no_queue() {
+        let queue = engine::Policy::default().queue;
+        assert!(Worker::default().rooms().iter().any(|(name, room)| *name == queue && *room > 0));
     }
 }

@@ -9,7 +9,8 @@
 //!    acts, `project.rs` writes what people read, `tests.rs` proves it.
 //! 2. Its line in `workflows/src/registry.rs`.
 //!
-//! It may need neighbours, each a place of its own kind: a table (a migration and its entity in `store`), an outside party (a port in
+//! It may need neighbours, each a place of its own kind: a queue of its own (work is only claimed where a worker has room for its
+//! queue: `worker/src/config.rs`), a table (a migration and its entity in `store`), an outside party (a port in
 //! `integrations`), an endpoint that sends its commands (`api`).
 //!
 //! # The half hour
