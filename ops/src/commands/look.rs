@@ -49,7 +49,7 @@ pub(super) struct List<T> {
     pub incomplete: Option<String>,
     /// It failed there, rather than being long.
     #[serde(skip)]
-    failed: bool,
+    pub failed: bool,
 }
 
 /// A row that cannot be read.

@@ -156,6 +156,14 @@ async fn what_an_operator_reads_of_runs_and_queues() -> Result<()> {
         show.lines().nth(1).and_then(|line| line.split_whitespace().nth(1)).context("the first turn's instant")?;
     let then = there.says(&format!("workflow show {} --at {begun}", there.booking)).await?;
     insta::assert_snapshot!("workflow_show_at", redacted(&then));
+    let then = there.says(&format!("workflow show {} --at {begun} --json", there.booking)).await?;
+    let then: Value = serde_json::from_str(&then)?;
+    let last = then["turns"].as_array().and_then(|turns| turns.last()).context("it had begun")?;
+    for (of_run, of_turn) in [("state", "state"), ("state_name", "to"), ("seq", "seq"), ("updated_at", "at")] {
+        assert_eq!(then["run"][of_run], last[of_turn], "{then}");
+    }
+    assert_ne!(then["run"]["state_name"], "AwaitingHost", "{then}");
+    assert_eq!(then["waiting"], Value::Array(vec![]), "{then}");
     let unborn = there.installation.run(&format!("workflow show {} --at 2020-01-01T00:00:00Z", there.booking)).await?;
     assert!(unborn.complained.contains("had not begun"), "{}", unborn.complained);
 
@@ -208,6 +216,8 @@ async fn what_an_operator_reads_of_runs_and_queues() -> Result<()> {
     }
     let answer = there.installation.run(&format!("workflow resolve {work} --event {{}} --actor olga")).await?;
     assert!(answer.printed.contains("only an effect can be answered for"), "{}", answer.printed);
+    let first = there.says("workflow cancel --all --limit 1").await?;
+    assert!(first.contains("left     cancel  whatever comes after") && first.contains("would cancel 1"), "{first}");
     assert!(there.says("clock advance 36h").await?.contains("say --write"));
     there.says("clock show").await?;
     there.says("doctor").await?;
@@ -237,6 +247,14 @@ async fn a_damaged_row_does_not_end_a_list() -> Result<()> {
         assert_eq!(listed.code, Some(1), "{words}");
         assert_eq!(listed.printed.matches("UNREADABLE").count(), 1, "{}", listed.printed);
         assert!(listed.printed.lines().count() > lines, "{}", listed.printed);
+    }
+    for (words, says) in
+        [("workflow retry --all", "would retry 0"), ("workflow cancel --all", "would cancel 0, refuse 1")]
+    {
+        let would = there.installation.run(words).await?;
+        assert_eq!(would.code, Some(1), "{words}");
+        assert_eq!(would.printed.matches("unread  ").count(), 1, "{words}: {}", would.printed);
+        assert!(would.printed.contains(says), "{words}: {}", would.printed);
     }
     let replay = there.installation.run("workflow replay").await?;
     assert!(replay.printed.contains("1 runs unreadable") && replay.printed.contains("0 broken"), "{}", replay.printed);

@@ -1,6 +1,6 @@
 //! Acts on runs and on parked work, one or all that fit: told first, done with `--write`, in the name of whoever does it.
 
-use super::super::look::{List, stranger};
+use super::super::look::{Damaged, List, stranger};
 use super::super::which::{WhichRuns, WhichWork};
 use super::show::work_line;
 use crate::config::Config;
@@ -34,9 +34,9 @@ struct Done {
     what: String,
     /// In one line.
     about: String,
-    /// `would`, `done` or `refused`.
+    /// `would`, `done` or `refused`; `unread` where nothing could be done because it cannot be read, `left` for what `--limit` left out.
     outcome: &'static str,
-    /// Why it was refused, or what it leads to.
+    /// Why nothing was done, or what it leads to.
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
 }
@@ -54,7 +54,8 @@ impl Hand {
     }
 
     fn tell(&self, verb: &str, done: &[Done]) -> Result<ExitCode> {
-        let refused = done.iter().filter(|one| one.outcome == "refused").count();
+        let many = |outcome| done.iter().filter(|one| one.outcome == outcome).count();
+        let (refused, unread) = (many("refused"), many("unread"));
         if self.json {
             println!("{}", serde_json::to_string_pretty(done)?);
         } else {
@@ -62,14 +63,14 @@ impl Hand {
                 let note = note.as_deref().map(|note| format!("  ({note})")).unwrap_or_default();
                 println!("{outcome:<8} {verb}  {about}{note}");
             }
-            let fine = done.len() - refused;
+            let fine = done.len() - refused - unread - many("left");
             match (done.len(), self.write) {
                 (0, _) => println!("There is nothing of that kind."),
                 (_, true) => println!("{fine} done, {refused} refused"),
                 (_, false) => println!("would {verb} {fine}, refuse {refused}; say --write"),
             }
         }
-        Ok(if refused == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if refused + unread == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }
 }
 
@@ -80,6 +81,28 @@ impl Done {
             Ok(note) => Self { what, about, outcome: did, note },
             Err(why) => Self { what, about, outcome: "refused", note: Some(why) },
         }
+    }
+}
+
+/// What an act is about: what can be read of it, and what the act passes over.
+struct Meant<T> {
+    rows: Vec<T>,
+    passed_over: Vec<Done>,
+}
+
+impl<T> From<T> for Meant<T> {
+    fn from(row: T) -> Self {
+        Self { rows: vec![row], passed_over: vec![] }
+    }
+}
+
+impl<T> From<List<T>> for Meant<T> {
+    fn from(list: List<T>) -> Self {
+        let passed = |what: String, outcome, why| Done { about: what.clone(), what, outcome, note: Some(why) };
+        let damaged = list.unreadable.into_iter().map(|Damaged { what, why }| passed(what, "unread", why));
+        let end = if list.failed { "unread" } else { "left" };
+        let rest = list.incomplete.map(|why| passed("whatever comes after".to_owned(), end, why));
+        Self { rows: list.data, passed_over: damaged.chain(rest).collect() }
     }
 }
 
@@ -95,13 +118,13 @@ async fn meant(
     config: &Config,
     (work, which): (Option<WorkId>, WhichWork),
     hand: &Hand,
-) -> Result<Vec<WorkView>> {
+) -> Result<Meant<WorkView>> {
     hand.must_mean_it(work.is_some(), which.is_everything())?;
-    let Some(work) = work else { return Ok(parked(engine, config, &which).await?.data) };
+    let Some(work) = work else { return Ok(parked(engine, config, &which).await?.into()) };
     let filter = WorkFilter { run: Some(work.run), ..WorkFilter::parked() };
     let found = engine.list_work(&filter, None, 1000).await?;
     match super::readable(found.rows).find(|view| view.work == work) {
-        Some(view) => Ok(vec![view]),
+        Some(view) => Ok(view.into()),
         None => bail!("{work} is not parked"),
     }
 }
@@ -112,8 +135,9 @@ pub(super) async fn retry(
     which: (Option<WorkId>, WhichWork),
     hand: &Hand,
 ) -> Result<ExitCode> {
-    let (origin, mut done) = (hand.origin(), vec![]);
-    for view in meant(engine, config, which, hand).await? {
+    let Meant { rows, passed_over: mut done } = meant(engine, config, which, hand).await?;
+    let origin = hand.origin();
+    for view in rows {
         let outcome = match hand.write {
             false => Ok(None),
             true => match engine.retry(view.work, origin.clone()).await? {
@@ -132,8 +156,9 @@ pub(super) async fn resolve(
     which: (Option<WorkId>, WhichWork),
     (event, hand): (&str, &Hand),
 ) -> Result<ExitCode> {
-    let (origin, mut done) = (hand.origin(), vec![]);
-    for view in meant(engine, config, which, hand).await? {
+    let Meant { rows, passed_over: mut done } = meant(engine, config, which, hand).await?;
+    let origin = hand.origin();
+    for view in rows {
         let outcome = match hand.write {
             _ if view.kind != "effect" => Err("only an effect can be answered for; retry it instead".to_owned()),
             false => engine.reads_event(&view.workflow, event).map(|()| Some(format!("answered with {event}"))),
@@ -155,21 +180,21 @@ pub(super) async fn cancel(
     hand: &Hand,
 ) -> Result<ExitCode> {
     hand.must_mean_it(run.is_some(), which.is_everything())?;
-    let runs = match run {
+    let Meant { rows, passed_over: mut done } = match run {
         Some(run) => match engine.run(run).await? {
-            Some(view) => vec![view],
+            Some(view) => view.into(),
             None => bail!("there is no run {run}"),
         },
         None => {
             let filter = which.filter(engine).await?;
             let filter = RunFilter { finished: filter.finished.or(Some(false)), ..filter };
             let page = async |after, most| engine.list_runs(&filter, after, most).await;
-            List::read(config, which.limit, page).await.data
+            List::read(config, which.limit, page).await.into()
         }
     };
-    let (origin, mut done) = (hand.origin(), vec![]);
+    let origin = hand.origin();
     let key = EventKey::operator(origin.request_id.as_deref().unwrap_or_default());
-    for view in runs {
+    for view in rows {
         let outcome = match hand.write {
             false => engine.would_cancel(view.run).await,
             true => engine.cancel(view.run, key.clone(), origin.clone()).await.map(|moved| moved.state),
