@@ -8,13 +8,13 @@ use domain::Provider;
 use domain::ledger::{Kind, Parties, Transaction};
 use engine::Workflow;
 use engine::testkit::{golden_values, variants_of};
-use integrations::payments::{AuthorizeRequest, PayoutRequest};
+use integrations::payments::{AuthorizeRequest, PayoutRequest, WebhookEvent};
 use store::images::Variant;
 
 use crate::payment::{Effect, Payment};
 use crate::payout::{self, Payout};
 use crate::quoting::Promise;
-use crate::samples::{FIRST_CARD, due, euros, payable, request};
+use crate::samples::{FIRST_CARD, due, euros, noon, payable, request};
 
 fn movements() -> Vec<Transaction> {
     let (terms, due, payable) = (request(), due(), payable());
@@ -76,6 +76,19 @@ fn every_column_that_ever_held_json_can_be_read() {
     };
     golden_values(&[vec![variant]], "golden/columns/variants");
     golden_values(&[vec![("location".to_owned(), "/bookings/bkg_1".to_owned())]], "golden/columns/headers");
+}
+
+/// What the inbox keeps until a payment claims it, maybe in a later build.
+#[test]
+fn every_message_that_a_gateway_ever_sent_can_be_read() {
+    let message = |kind: &str, intent: Option<&str>| WebhookEvent {
+        id: "evt_1".to_owned(),
+        kind: kind.to_owned(),
+        intent: intent.map(str::to_owned),
+        created: noon(),
+    };
+    let messages = [message("payment_intent.succeeded", Some("pi_1")), message("transfer.reversed", None)];
+    golden_values(&messages, "golden/inbox");
 }
 
 #[test]
