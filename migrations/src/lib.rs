@@ -24,6 +24,8 @@ mod m0013_due;
 mod m0014_sealing;
 mod m0015_kept;
 mod m0016_quiet;
+mod m0017_tries;
+mod m0018_width;
 
 use frozen::Frozen;
 use sea_orm::{
@@ -39,7 +41,7 @@ const LOCK: &str = "
 ";
 
 /// Every change, oldest first.
-fn all() -> [Frozen; 16] {
+fn all() -> [Frozen; 18] {
     [
         m0001_engine::CHANGE,
         m0002_accounts::CHANGE,
@@ -57,6 +59,8 @@ fn all() -> [Frozen; 16] {
         m0014_sealing::CHANGE,
         m0015_kept::CHANGE,
         m0016_quiet::CHANGE,
+        m0017_tries::CHANGE,
+        m0018_width::CHANGE,
     ]
 }
 

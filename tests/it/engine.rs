@@ -25,3 +25,4 @@ mod starts;
 pub(crate) mod storm;
 mod switchboard;
 mod toy;
+mod tries;

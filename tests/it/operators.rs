@@ -20,6 +20,7 @@ on_both!(
     rows_are_written_again_from_their_states,
     a_schedule_is_run_and_paused,
     a_queue_is_held_back_and_goes_on,
+    a_queue_is_limited_and_the_limit_lifted,
     an_act_whose_answer_cannot_be_kept_has_not_happened,
     what_changes_is_told_as_it_changes,
     a_stream_ends_when_the_process_drains,
@@ -381,6 +382,30 @@ async fn a_queue_is_held_back_and_goes_on(db: TestDatabase) {
     }
 }
 
+async fn a_queue_is_limited_and_the_limit_lifted(db: TestDatabase) {
+    let desk = Desk::open(db, apartment()).await;
+    let order = |most: Option<i32>, write: bool| json!({"queue": "mail", "at_once": most, "write": write});
+    let stands = desk.act("/admin/brakes/limit", order(Some(2), false)).await;
+    assert_eq!(
+        (&stands["at_once"], &desk.act("/admin/brakes/limit", order(Some(2), true)).await["at_once"]),
+        (&Value::Null, &json!(2))
+    );
+    let all = desk.read("/admin/brakes").await["data"].as_array().unwrap().clone();
+    let mail = all.iter().find(|one| one["name"] == "mail").unwrap();
+    assert_eq!((&mail["kind"], &mail["at_once"], &mail["paused_by"]), (&json!("queue"), &json!(2), &Value::Null));
+    let letters = desk.house.outbox.to("guest@example.org").len();
+    desk.act("/admin/runs/cancel", json!({"run": desk.run(), "write": true})).await;
+    desk.house.settle().await;
+    assert!(desk.house.outbox.to("guest@example.org").len() > letters, "a narrow queue is not a closed one");
+    assert_eq!(desk.act("/admin/brakes/limit", order(None, true)).await["at_once"], Value::Null);
+    for wrong in [json!({"queue": "mail", "at_once": 0}), json!({"queue": "mail", "at_once": 100_001})] {
+        let no = desk.house.command("/admin/brakes/limit", &desk.operator, wrong).await.is(422);
+        assert_eq!(no.text("/errors/0/pointer"), "/at_once");
+    }
+    let no = desk.house.command("/admin/brakes/limit", &desk.operator, json!({"queue": "nobody"})).await.is(422);
+    assert_eq!(no.text("/errors/0/pointer"), "/name");
+}
+
 /// As when a process is killed between an act and its answer: the answer finds no room.
 async fn an_act_whose_answer_cannot_be_kept_has_not_happened(db: TestDatabase) {
     let desk = Desk::open(db, instant()).await;
@@ -391,6 +416,7 @@ async fn an_act_whose_answer_cannot_be_kept_has_not_happened(db: TestDatabase) {
     let acts = [
         ("/admin/brakes/pause".to_owned(), held),
         ("/admin/brakes/resume".to_owned(), queue),
+        ("/admin/brakes/limit".to_owned(), json!({"queue": "photos", "at_once": 2, "write": true})),
         (schedule("run"), json!({"write": true})),
         (schedule("pause"), json!({"why": "the bank is closed", "write": true})),
         (schedule("resume"), json!({"write": true})),

@@ -1,8 +1,8 @@
 //! Claiming: on the bell, on the poll, and as soon as a queue that was full has room again.
 
 use crate::keep::Complaint;
-use engine::Engine;
-use std::collections::{BTreeMap, BTreeSet};
+use engine::{Claimed, Engine};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -29,15 +29,16 @@ impl Backlog {
         Self { queues: queues.map(line).collect(), room: Notify::new() }
     }
 
-    /// Notes after a claim which queues may have more than there was room for; `true` when one of them has room again already.
+    /// Notes after a claim which queues may have more than there was room for, or may have once something of theirs is done; `true` when
+    /// one of the former has room again already.
     ///
     /// The flag is set before the room is read, and [`Backlog::finished`] is called after room was given back: one of the two sees
     /// the other.
-    fn note(&self, more: &BTreeSet<&'static str>, free: impl Fn(&str) -> usize) -> bool {
+    fn note(&self, Claimed { more, counted, .. }: &Claimed, free: impl Fn(&str) -> usize) -> bool {
         let mut again = false;
         for (queue, line) in &self.queues {
-            line.full.store(more.contains(queue), Ordering::SeqCst);
-            again |= line.full.load(Ordering::SeqCst) && free(queue) * PART >= line.size && free(queue) > 0;
+            line.full.store(more.contains(queue) || counted.contains(queue), Ordering::SeqCst);
+            again |= more.contains(queue) && free(queue) * PART >= line.size && free(queue) > 0;
         }
         again
     }
@@ -59,7 +60,7 @@ pub(crate) async fn claim(engine: Engine, backlog: Arc<Backlog>, poll: Duration)
     let mut complaint = Complaint::about("claiming work");
     loop {
         if let Some(claimed) = complaint.heed(engine.claim_due().await)
-            && backlog.note(&claimed.more, |queue| engine.hands().free(queue))
+            && backlog.note(&claimed, |queue| engine.hands().free(queue))
         {
             continue;
         }
@@ -76,6 +77,10 @@ mod tests {
     use super::*;
     use futures::FutureExt;
 
+    fn found<const M: usize, const N: usize>(more: [&'static str; M], counted: [&'static str; N]) -> Claimed {
+        Claimed { count: 0, more: more.into(), counted: counted.into() }
+    }
+
     fn told(backlog: &Backlog) -> bool {
         backlog.room.notified().now_or_never().is_some()
     }
@@ -83,7 +88,7 @@ mod tests {
     #[test]
     fn a_full_queue_is_claimed_for_again_when_a_third_of_it_is_free() {
         let backlog = Backlog::new([("a", 8), ("b", 1)].into_iter());
-        let (neither, a, b) = (BTreeSet::new(), BTreeSet::from(["a"]), BTreeSet::from(["b"]));
+        let (neither, a, b) = (found([], []), found(["a"], []), found(["b"], []));
         backlog.finished("a", 8);
         assert!(!told(&backlog), "nothing was left behind: nothing can be waiting");
         assert!(!backlog.note(&a, |_| 0));
@@ -102,7 +107,18 @@ mod tests {
     #[test]
     fn room_that_came_back_during_the_claim_is_claimed_for_at_once() {
         let backlog = Backlog::new([("a", 8)].into_iter());
-        assert!(!backlog.note(&BTreeSet::from(["a"]), |_| 2));
-        assert!(backlog.note(&BTreeSet::from(["a"]), |_| 3));
+        assert!(!backlog.note(&found(["a"], []), |_| 2));
+        assert!(backlog.note(&found(["a"], []), |_| 3));
+    }
+
+    #[test]
+    fn a_queue_that_is_counted_is_claimed_for_again_when_something_of_it_is_done() {
+        let backlog = Backlog::new([("a", 8)].into_iter());
+        assert!(
+            !backlog.note(&found([], ["a"]), |_| 6),
+            "all that it may have is in hands: to ask again would find nothing"
+        );
+        backlog.finished("a", 7);
+        assert!(told(&backlog));
     }
 }

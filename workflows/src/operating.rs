@@ -9,8 +9,8 @@ use crate::{App, Error, Flaw, Origin};
 
 pub use engine::{
     Act, Became, Brake, Census, Circuit, Depth, Listed, Posting, QueuedWork, Replay, Reprojected, RowChange, Rows,
-    RunCount, RunFilter, RunId, RunView, ScheduleView, ShapeKnown, Standing, Target, Transcript, TurnStory, TurnView,
-    WorkCount, WorkFilter, WorkId, WorkPlace, WorkView,
+    RunCount, RunFilter, RunId, RunView, ScheduleView, ShapeKnown, Standing, Target, Transcript, TryView, TurnStory,
+    TurnView, WorkCount, WorkFilter, WorkId, WorkPlace, WorkView,
 };
 
 /// The most runs or pieces of work that one request acts on.
@@ -405,7 +405,7 @@ pub async fn brake(app: &App, target: &Target) -> Result<Brake, Error> {
 }
 
 fn of(all: Vec<Brake>, target: &Target) -> Brake {
-    let quiet = || Brake { target: target.clone(), paused: None, circuit: Circuit::Closed, failures: 0 };
+    let quiet = || Brake { target: target.clone(), paused: None, circuit: Circuit::Closed, failures: 0, most: None };
     all.into_iter().find(|brake| brake.target == *target).unwrap_or_else(quiet)
 }
 
@@ -460,6 +460,29 @@ pub async fn resume(
     once.carry_out(app, move |_, tx| {
         Box::pin(async move {
             tx.resume(&target, &actor).await?;
+            Ok(render(of(tx.brakes().await?, &target)))
+        })
+    })
+    .await
+}
+
+/// Limits how much of a queue is in hands at once, in all processes together, or lifts the limit.
+///
+/// # Errors
+/// As [`brake`].
+pub async fn limit(
+    app: &App,
+    queue: String,
+    most: Option<i32>,
+    (once, actor): (Once, &str),
+    render: impl FnOnce(Brake) -> Answer + Send + 'static,
+) -> Result<Answer, Error> {
+    let target = Target::Queue(queue.clone());
+    there_is(app, &target)?;
+    let actor = actor.to_owned();
+    once.carry_out(app, move |_, tx| {
+        Box::pin(async move {
+            tx.limit(&queue, most, &actor).await?;
             Ok(render(of(tx.brakes().await?, &target)))
         })
     })

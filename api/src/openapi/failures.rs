@@ -23,6 +23,7 @@ const ALSO: &[(&str, &str, &[u16])] = &[
     ("post", "/payments", &[404, 410]),
     ("post", "/admin/brakes/pause", &[404]),
     ("post", "/admin/brakes/resume", &[404]),
+    ("post", "/admin/brakes/limit", &[404]),
     ("post", "/admin/work/retry", &[404]),
     ("post", "/admin/work/resolve", &[404]),
     ("post", "/admin/runs/cancel", &[404]),

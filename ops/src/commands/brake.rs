@@ -121,7 +121,7 @@ pub(super) fn known_queue(config: &Config, name: &str) -> Result<()> {
 
 /// A brake, in a line.
 pub(super) fn line(brake: &Brake) -> String {
-    let Brake { target, paused, circuit, failures } = brake;
+    let Brake { target, paused, circuit, failures, most } = brake;
     let mut out = target.to_string();
     if let Some(paused) = paused {
         out.push_str(&format!(", PAUSED since {} by {}: {}", spelled(paused.since), paused.by, paused.why));
@@ -133,7 +133,9 @@ pub(super) fn line(brake: &Brake) -> String {
         }
         Circuit::HalfOpen => out.push_str(", circuit half open: one call at a time"),
     }
-    if !brake.holds() {
+    if let Some(most) = most {
+        out.push_str(&format!(", at most {most} at once"));
+    } else if !brake.holds() {
         out.push_str(", nothing holds it");
     }
     out

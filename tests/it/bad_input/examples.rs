@@ -272,6 +272,7 @@ pub(super) async fn example(cast: &Cast, operation: &str) -> Example {
             operator().body(json!({"kind": "queue", "name": "photos", "why": "the darkroom is flooded"}))
         }
         "POST /admin/brakes/resume" => operator().body(json!({"kind": "queue", "name": "photos"})),
+        "POST /admin/brakes/limit" => operator().body(json!({"queue": "photos", "at_once": 2})),
         "POST /admin/schedules/{name}/run" => operator().at("payouts").body(json!({})),
         "POST /admin/schedules/{name}/pause" => operator().at("payouts").body(json!({"why": "the bank is closed"})),
         "POST /admin/schedules/{name}/resume" => operator().at("payouts").body(json!({})),

@@ -258,6 +258,8 @@ async fn a_batch_that_fails_half_way_has_not_happened(db: TestDatabase) {
 async fn the_archive_forgets_by_policy(db: TestDatabase) {
     let engine = open(&db, 1).await;
     all_done(&engine, 3).await;
+    let failed = "insert into workflow_try select id, 0, 0, 1, 0, 'transient', 'no answer' from workflow_run";
+    db.connection.execute_unprepared(failed).await.unwrap();
     days_pass(&db, 399).await;
     engine.archive(1000).await.unwrap();
     assert_eq!(engine.purge(1000).await.unwrap(), 0);
@@ -267,7 +269,7 @@ async fn the_archive_forgets_by_policy(db: TestDatabase) {
     let keeping = Registry::new().register::<Favour>(Idle).keep([(&"favour".to_owned(), &never)]).unwrap();
     assert_eq!(with(&db, 2, keeping).await.purge(1000).await.unwrap(), 0);
     assert_eq!(engine.purge(1000).await.unwrap(), 3);
-    for table in ["workflow_run", "workflow_journal", "workflow_archive", "workflow_journal_archive"] {
+    for table in ["workflow_run", "workflow_journal", "workflow_archive", "workflow_journal_archive", "workflow_try"] {
         assert_eq!(count(&db, &format!("select count(*) from {table}")).await, 0, "{table}");
     }
     assert!(matches!(tell(&engine, 1, Event::Thanked, "thanks").await, Err(TurnError::NoSuchRun)));

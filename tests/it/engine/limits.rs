@@ -2,13 +2,16 @@
 
 use super::switchboard::{Line, Order, Plan, Switchboard, Tone, Urgency, World, order};
 use super::toy::run;
-use engine::{Circuit, Limits, Patience, Rate};
+use engine::{Circuit, Limits, Patience, Rate, Target};
 use harness::{Backend, TestDatabase, both, on_both};
 use sea_orm::ConnectionTrait;
 use std::time::Duration;
 
 on_both!(
     a_queue_is_never_wider_than_its_room,
+    a_queues_width_holds_for_all_processes_together,
+    a_width_that_is_lifted_or_narrowed_holds_from_then_on,
+    the_place_of_a_dead_process_in_a_width_comes_back,
     a_lane_is_never_wider_than_it_says,
     a_full_lane_is_in_nobodys_way,
     a_lease_of_a_dead_process_gives_its_place_in_the_lane_back,
@@ -40,6 +43,67 @@ async fn a_queue_is_never_wider_than_its_room(db: TestDatabase) {
         board.carry_out().await;
     }
     assert!(full >= 3, "the room was used in full");
+}
+
+/// Leases of calls by phone, in all hands together.
+async fn by_phone(board: &Switchboard) -> i64 {
+    board.leased("queue").await.into_iter().find(|(queue, _)| queue == "phone").map_or(0, |(_, leased)| leased)
+}
+
+async fn a_queues_width_holds_for_all_processes_together(db: TestDatabase) {
+    let world = World::default();
+    let first = Plan::default().open(&db, &world).await;
+    let second = Plan { process: 2, ..Plan::default() }.open(&db, &world).await;
+    // The second process last read the brakes before there was a limit.
+    second.engine.claim().await.unwrap();
+    assert!(first.engine.limit("phone", Some(3), "usr_op").await.unwrap());
+    assert!(!first.engine.limit("phone", Some(3), "usr_op").await.unwrap(), "it was so before");
+    first.order(0..10, &order(Line::Phone)).await;
+    second.order(10..20, &order(Line::Phone)).await;
+    second.order(20..25, &in_lane(Line::Phone, "a", 4)).await;
+    second.order(25..30, &order(Line::Post)).await;
+    let mut full = 0;
+    while first.answered().await < 30 {
+        let (a, b) = futures::join!(first.engine.claim_due(), second.engine.claim_due());
+        let (a, b) = (a.unwrap(), b.unwrap());
+        assert!(a.counted.contains("phone") && b.counted.contains("phone") && !a.counted.contains("post"));
+        let leased = by_phone(&first).await;
+        assert!(leased <= 3, "{leased} calls at once");
+        full += i64::from(leased == 3);
+        first.carry_out().await;
+        second.carry_out().await;
+    }
+    assert!(full >= 7, "the width was used in full: {full}");
+    assert_eq!(world.calls(), 30);
+}
+
+async fn a_width_that_is_lifted_or_narrowed_holds_from_then_on(db: TestDatabase) {
+    let board = Plan::default().open(&db, &World::default()).await;
+    let idle = Plan::idle().open(&db, &board.world).await;
+    idle.order(0..20, &order(Line::Phone)).await;
+    board.engine.limit("phone", Some(5), "usr_op").await.unwrap();
+    assert_eq!(board.engine.claim().await.unwrap(), 5);
+    board.engine.limit("phone", Some(2), "usr_op").await.unwrap();
+    assert_eq!(board.engine.claim().await.unwrap(), 0, "what is in hands is finished, and counts");
+    board.carry_out().await;
+    assert_eq!(board.engine.claim().await.unwrap(), 2);
+    let brakes = board.engine.brakes().await.unwrap();
+    let phone = brakes.iter().find(|brake| brake.target == Target::Queue("phone".to_owned())).unwrap();
+    assert!(phone.most == Some(2) && !phone.holds(), "a limit is no pause: {phone:?}");
+    board.engine.limit("phone", None, "usr_op").await.unwrap();
+    assert_eq!(board.engine.claim().await.unwrap(), 13);
+}
+
+async fn the_place_of_a_dead_process_in_a_width_comes_back(db: TestDatabase) {
+    let dead = Plan::default().open(&db, &World::default()).await;
+    let board = Plan { process: 2, ..Plan::default() }.open(&db, &dead.world).await;
+    dead.engine.limit("phone", Some(2), "usr_op").await.unwrap();
+    dead.order(0..4, &order(Line::Phone)).await;
+    assert_eq!((dead.engine.claim().await.unwrap(), board.engine.claim().await.unwrap()), (2, 0));
+    board.sql("update workflow_process set beat_at = beat_at - 11000000").await;
+    board.engine.beat().await.unwrap();
+    assert_eq!(board.engine.rescue().await.unwrap(), 2);
+    assert_eq!(board.engine.claim().await.unwrap(), 2);
 }
 
 async fn a_lane_is_never_wider_than_it_says(db: TestDatabase) {

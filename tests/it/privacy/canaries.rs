@@ -84,6 +84,7 @@ pub(super) const JUDGED: &[(&str, &str)] = &[
     ("POST /admin/brakes/pause /name", ""),
     ("POST /admin/brakes/pause /why", "an operator's words about a brake, forgotten with the pause"),
     ("POST /admin/brakes/resume /name", ""),
+    ("POST /admin/brakes/limit /queue", ""),
     ("POST /admin/runs/cancel /run", ""),
     ("POST /admin/runs/cancel /which/workflow", ""),
     ("POST /admin/runs/cancel /which/state", ""),

@@ -218,6 +218,7 @@ pub(crate) async fn purge_batch(db: &Link, workflow: &str, now: Timestamp, days:
         for sql in [
             format!("delete from workflow_journal_archive where run in {these}"),
             format!("delete from workflow_archive where run in {these}"),
+            format!("delete from workflow_try where run in {these}"),
             format!("delete from workflow_run where id in {these}"),
         ] {
             execute(&tx, &sql, vec![ids(backend, &runs)]).await?;

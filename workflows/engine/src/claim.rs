@@ -1,6 +1,6 @@
 //! Claiming: what is due and nothing holds back, as far as there is room, on its way to a worker.
 //!
-//! Queues without limits share one statement. A queue that has one (a rate, lanes, a circuit that is not closed) is claimed by itself,
+//! Queues without limits share one statement. A queue that has one (a width, a rate, lanes, a circuit that is not closed) is claimed by itself,
 //! in a transaction that holds what the limit counts with.
 
 use crate::brake::{Allowance, Bucket, Known};
@@ -21,6 +21,9 @@ pub struct Claimed {
     pub count: usize,
     /// Queues whose room was used up: there may be more waiting in them.
     pub more: BTreeSet<&'static str>,
+    /// Queues in which something is counted that a piece of work gives back when it is done: their width, or their lanes'. There may be
+    /// more for us as soon as one of theirs is.
+    pub counted: BTreeSet<&'static str>,
 }
 
 /// The places that a claim may fill, taken before it asks: it must never find them gone to a commit that came in between.
@@ -59,7 +62,8 @@ impl Engine {
         let core = Arc::clone(&self.core);
         let places = Places::of(&core.hands);
         if places.0.is_empty() {
-            return Ok(Claimed { count: 0, more: core.hands.queues().map(|(queue, _)| queue).collect() });
+            let more = core.hands.queues().map(|(queue, _)| queue).collect();
+            return Ok(Claimed { count: 0, more, counted: BTreeSet::new() });
         }
         // What a claim has leased whose answer was lost is reclaimed.
         detached(async move {
@@ -113,7 +117,8 @@ impl Core {
             self.observer.claimed(rows.len(), began.elapsed());
             faults::point("after_claim");
         }
-        let claimed = self.hand_out(rows, &mut places, &offered, order);
+        let mut claimed = self.hand_out(rows, &mut places, &offered, order);
+        claimed.counted = offered.iter().map(|(queue, _)| *queue).filter(|queue| known.counts(queue)).collect();
         failed.map_or(Ok(claimed), Err)
     }
 
@@ -128,7 +133,9 @@ impl Core {
     /// Whether a queue has to be claimed by itself.
     fn is_limited(&self, queue: &str, known: &Known) -> bool {
         let party = self.registry.party_of(queue);
-        known.has_lanes(queue) || party.is_some_and(|p| p.limits.rate.is_some() || known.is_open(p.name))
+        known.is_limited(queue)
+            || known.has_lanes(queue)
+            || party.is_some_and(|p| p.limits.rate.is_some() || known.is_open(p.name))
     }
 
     fn take(&self, queue: &'static str, room: i32, probe: bool) -> Take {
@@ -140,7 +147,7 @@ impl Core {
         Claim { takes, order, holder: self.hands.process, workflows, shapes }
     }
 
-    /// Claims from one queue under what its limits count with: its party's bucket and circuit, and its lanes.
+    /// Claims from one queue under what its limits count with: its width, its party's bucket and circuit, and its lanes.
     async fn claim_limited(
         &self,
         queue: &'static str,
@@ -149,6 +156,7 @@ impl Core {
         known: &Known,
     ) -> Result<Vec<ClaimedRow>, DbErr> {
         let tx = self.db.write.begin().await?;
+        let room = brakes::left(&tx, queue).await?.map_or(room, |left| room.min(left));
         let party = self.registry.party_of(queue);
         let mut brake = match party {
             Some(party) => Some(brakes::lock(&tx, &Target::Party(party.name.to_owned())).await?),
@@ -214,7 +222,7 @@ impl Core {
                 more.remove(queue);
             }
         }
-        Claimed { count, more }
+        Claimed { count, more, counted: BTreeSet::new() }
     }
 }
 

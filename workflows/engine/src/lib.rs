@@ -39,8 +39,10 @@
 //! | a request's bytes are saved with the turn that asks for it | `lamp::a_later_build_repeats_the_bytes_that_were_saved` |
 //! | an answer once obtained is kept | `outcomes::an_answer_whose_turn_fails_is_kept_and_nobody_is_asked_again` |
 //! | exactly one layer retries, under one key and one request | `outcomes::a_definite_failure_is_tried_again_under_the_same_key_and_request` |
+//! | every try that failed is on record, one by one | all of `tries` |
 //! | as often as its policy says, as far apart, and as patiently as it was asked | all of `retries` |
 //! | a queue's room in a process is never exceeded | `limits::a_queue_is_never_wider_than_its_room` |
+//! | a queue's width is never exceeded by all processes together | `limits::a_queues_width_holds_for_all_processes_together` |
 //! | a lane's limit is never exceeded among attempts with a live lease | `limits::a_lane_is_never_wider_than_it_says` |
 //! | whoever is cut off in a transaction keeps nobody from the rest | `limits::a_claim_of_lanes_waits_for_nobody`, `fences::what_the_dead_have_locked_does_not_keep_the_rest_of_their_work` |
 //! | a party is called no faster than its rate by all processes together | `limits::a_rate_holds_for_all_processes_together` |
@@ -154,7 +156,7 @@ pub use schedule::{CatchUp, Failing, Fire, Paused, Schedule, ScheduleError, Sche
 pub use sealer::Sealed;
 pub use step::{Armed, Fact, Scope, Spawn, Step, Tell};
 pub use storage::schema;
-pub use transcript::{Became, Posting, QueuedWork, Transcript, TurnStory};
+pub use transcript::{Became, Posting, QueuedWork, Transcript, TryView, TurnStory};
 pub use tx::{TurnError, Tx};
 pub use vitals::Vitals;
 pub use workflow::{Attempt, Changed, Found, Perform, Project, ProjectError, Value, Workflow};

@@ -3,7 +3,8 @@
 use crate::Timestamp;
 use std::time::Duration;
 
-/// A named line of work with its own concurrency; operators pause and watch queues.
+/// A named line of work with its own room in every process; operators watch queues, pause them, and limit how wide they are in all
+/// processes together ([`Engine::limit`](crate::Engine::limit)). What one key may have at once is its [`Lane`]'s.
 pub type Queue = &'static str;
 
 /// The queue of the engine's own work: timers, spawns and tells.

@@ -7,8 +7,8 @@ use crate::engine::Engine;
 use crate::process::RawStep;
 use crate::replay::walk;
 use crate::step::variant;
-use crate::storage::instant;
 use crate::storage::single::query;
+use crate::storage::{instant, work_id};
 use crate::{RunId, RunView, Timestamp, TurnView, WorkId, WorkView};
 use sea_orm::{DbErr, QueryResult};
 
@@ -21,6 +21,23 @@ pub struct Transcript {
     pub turns: Vec<TurnStory>,
     /// What it still has to do.
     pub waiting: Vec<WorkView>,
+    /// The tries at its work that failed, oldest first.
+    pub tries: Vec<TryView>,
+}
+
+/// A try that failed, or the death of a process that held the work.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct TryView {
+    /// At which work.
+    pub work: WorkId,
+    /// The claim that it came with: the first is 1.
+    pub attempt: i32,
+    /// When it failed, on the business clock.
+    pub at: Timestamp,
+    /// The class of the failure; `crashed` for a death.
+    pub class: String,
+    /// The failure, in words.
+    pub why: String,
 }
 
 /// A turn with everything that went with it.
@@ -107,6 +124,7 @@ impl Transcript {
     #[must_use]
     pub fn until(mut self, at: Timestamp) -> Self {
         self.turns.retain(|story| story.turn.at <= at);
+        self.tries.retain(|tried| tried.at <= at);
         self.waiting.clear();
         let Self { run, turns, .. } = &mut self;
         if let Some(TurnStory { turn, state, .. }) = turns.last() {
@@ -131,7 +149,7 @@ impl Engine {
         let Some(view) = self.run(run).await? else { return Ok(None) };
         let journal: Vec<TurnView> = self.journal(run).await?.into_iter().filter(|t| t.seq <= view.seq).collect();
         let waiting = self.work_of(run).await?;
-        let mut postings = self.postings(run).await?;
+        let (mut postings, tries) = (self.postings(run).await?, self.tries(run).await?);
         let mut decided = match self.registry().get(&view.workflow) {
             Some(process) => walk(process, &view, &self.rows(&view).await?),
             None => vec![],
@@ -149,7 +167,7 @@ impl Engine {
             postings = rest;
             turns.push(TurnStory { turn: turn.clone(), state, queued, postings: own });
         }
-        Ok(Some(Transcript { run: view, turns, waiting }))
+        Ok(Some(Transcript { run: view, turns, waiting, tries }))
     }
 
     async fn postings(&self, run: RunId) -> Result<Vec<Posting>, DbErr> {
@@ -164,6 +182,25 @@ impl Engine {
             })
         };
         query(&self.core.db.read, sql, vec![run.uuid().into()]).await?.iter().map(posting).collect()
+    }
+
+    /// The tries at a run's work that failed, oldest first.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn tries(&self, run: RunId) -> Result<Vec<TryView>, DbErr> {
+        let sql =
+            "select run, seq, n, attempt, at, class, why from workflow_try where run = $1 order by at, seq, n, attempt";
+        let tried = |row: &QueryResult| {
+            Ok(TryView {
+                work: work_id(row, 0)?,
+                attempt: row.try_get_by_index(3)?,
+                at: instant(row.try_get_by_index(4)?),
+                class: row.try_get_by_index(5)?,
+                why: row.try_get_by_index(6)?,
+            })
+        };
+        query(&self.core.db.read, sql, vec![run.uuid().into()]).await?.iter().map(tried).collect()
     }
 
     /// Finds out what became of each piece of work.

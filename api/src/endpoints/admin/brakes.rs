@@ -1,4 +1,6 @@
-//! `/admin/brakes`: what is held back although it is due, by whom and why; pauses and resumes.
+//! `/admin/brakes`: what is held back although it is due, by whom and why; pauses, resumes and limits.
+
+use std::ops::RangeInclusive;
 
 use axum::extract::State;
 use chrono::{DateTime, Utc};
@@ -20,9 +22,11 @@ use crate::router::Api;
 
 /// The longest reason for a pause.
 const LONGEST: usize = 200;
+/// How wide a queue may be limited to.
+const WIDTHS: RangeInclusive<i32> = 1..=100_000;
 
 pub(super) fn routes() -> OpenApiRouter<Api> {
-    OpenApiRouter::default().routes(routes!(list)).routes(routes!(pause)).routes(routes!(resume))
+    OpenApiRouter::default().routes(routes!(list)).routes(routes!(pause)).routes(routes!(resume)).routes(routes!(limit))
 }
 
 /// What can be held back.
@@ -57,11 +61,13 @@ struct BrakeView {
     open_until: Option<DateTime<Utc>>,
     /// A party's failures since its last answer.
     failures: i32,
+    /// How much of a queue may be in hands at once, in all processes together; absent when only their room limits it.
+    at_once: Option<i32>,
 }
 
 impl From<Brake> for BrakeView {
     fn from(brake: Brake) -> Self {
-        let Brake { target, paused, circuit, failures } = brake;
+        let Brake { target, paused, circuit, failures, most: at_once } = brake;
         let (kind, name) = match target {
             Target::Queue(name) => (Held::Queue, name),
             Target::Workflow(name) => (Held::Workflow, name),
@@ -74,7 +80,7 @@ impl From<Brake> for BrakeView {
         };
         let paused_since = paused.as_ref().map(|pause| pause.since);
         let (paused_by, paused_why) = paused.map(|pause| (pause.by, pause.why)).unzip();
-        Self { kind, name, paused_by, paused_why, paused_since, circuit, open_until, failures }
+        Self { kind, name, paused_by, paused_why, paused_since, circuit, open_until, failures, at_once }
     }
 }
 
@@ -109,6 +115,20 @@ struct GoOnOrder {
     kind: Held,
     /// Which.
     name: Word,
+    /// Do it; otherwise only say how it stands.
+    #[serde(default)]
+    write: bool,
+}
+
+/// How wide a queue may be.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct LimitOrder {
+    /// Which queue.
+    queue: Word,
+    /// How much of it may be in hands at once, in all processes together; absent lifts the limit.
+    #[schema(minimum = 1, maximum = 100_000)]
+    at_once: Option<i32>,
     /// Do it; otherwise only say how it stands.
     #[serde(default)]
     write: bool,
@@ -170,5 +190,27 @@ async fn resume(
     Ok(Answered(match write {
         true => operating::resume(&app, target, (once, &by.id.to_string()), shown).await?,
         false => shown(operating::brake(&app, &target).await?),
+    }))
+}
+
+/// Limit a queue
+///
+/// In all processes together, whatever room they have. What is in somebody's hands is finished, and counts. Who set the limit is kept for
+/// ever in the log.
+#[utoipa::path(post, path = "/admin/brakes/limit", tag = "admin", security(("bearer" = [])), params(IdempotencyKey), request_body = LimitOrder,
+    responses((status = 200, body = BrakeView)))]
+async fn limit(
+    by: Operator,
+    State(app): State<App>,
+    command: Command<LimitOrder, MustKey>,
+) -> Result<Answered, Problem> {
+    let (LimitOrder { queue, at_once, write }, once) = command.by(by.id);
+    if at_once.is_some_and(|most| !WIDTHS.contains(&most)) {
+        return Err(Error::flaw("/at_once", "out_of_range", "1 to 100,000; to stop a queue, pause it").into());
+    }
+    let queue = String::from(queue);
+    Ok(Answered(match write {
+        true => operating::limit(&app, queue, at_once, (once, &by.id.to_string()), shown).await?,
+        false => shown(operating::brake(&app, &Target::Queue(queue)).await?),
     }))
 }

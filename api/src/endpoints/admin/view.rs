@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 use workflows::operating::{
-    Became, Census, Depth, Listed, Posting, QueuedWork, Replay, RunView as Run, Transcript, TurnStory,
-    TurnView as Turn, WorkView as Work,
+    Became, Census, Depth, Listed, Posting, QueuedWork, Replay, RunView as Run, Transcript, TryView as Tried,
+    TurnStory, TurnView as Turn, WorkView as Work,
 };
 
 /// A row, or what can be said of one that is damaged.
@@ -147,17 +147,43 @@ pub(super) struct StoryView {
     turns: Vec<TurnView>,
     /// What it still has to do.
     waiting: Vec<WorkItem>,
+    /// The tries at its work that failed, oldest first.
+    tries: Vec<TryView>,
+}
+
+/// A try that failed, or the death of a process that held the work.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AdminTry)]
+pub(super) struct TryView {
+    /// The work's name.
+    work: String,
+    /// The claim that it came with: the first is 1.
+    attempt: i32,
+    /// When it failed.
+    at: DateTime<Utc>,
+    /// The class of the failure; `crashed` for a death.
+    class: String,
+    /// The failure, in words.
+    why: String,
+}
+
+impl From<Tried> for TryView {
+    fn from(tried: Tried) -> Self {
+        let Tried { work, attempt, at, class, why } = tried;
+        Self { work: work.to_string(), attempt, at, class, why }
+    }
 }
 
 impl From<Transcript> for StoryView {
     fn from(story: Transcript) -> Self {
-        let Transcript { run, turns, waiting } = story;
+        let Transcript { run, turns, waiting, tries } = story;
         Self {
             input: run.input.clone(),
             state: run.state.clone(),
             run: run.into(),
             turns: turns.into_iter().map(TurnView::from).collect(),
             waiting: waiting.into_iter().map(WorkItem::from).collect(),
+            tries: tries.into_iter().map(TryView::from).collect(),
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use super::super::instant::spelled;
 use anyhow::{Result, bail};
-use engine::{Became, Engine, Posting, QueuedWork, RunId, Timestamp, Transcript, TurnStory, TurnView, WorkView};
+use engine::{
+    Became, Engine, Posting, QueuedWork, RunId, Timestamp, Transcript, TryView, TurnStory, TurnView, WorkView,
+};
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
@@ -27,11 +29,11 @@ pub(super) async fn show(engine: &Engine, run: RunId, at: Option<Timestamp>, jso
 
 /// As it is.
 fn transcript(story: &Transcript) -> String {
-    let Transcript { run, turns, waiting } = story;
+    let Transcript { run, turns, waiting, tries } = story;
     let ended = if run.finished { ", finished" } else { "" };
     let flag = if run.unexpected > 0 { format!(", {} UNEXPECTED", run.unexpected) } else { String::new() };
     let mut out = format!("{} {} is {}{ended}{flag}\n", run.workflow, run.key, run.state_name);
-    turns.iter().for_each(|turn| out.push_str(&told(turn)));
+    turns.iter().for_each(|turn| out.push_str(&told(turn, tries)));
     if !waiting.is_empty() {
         out.push_str("still to do\n");
     }
@@ -41,17 +43,17 @@ fn transcript(story: &Transcript) -> String {
 
 /// As it was: the turns until then, and the state that they had led to.
 fn then(story: &Transcript, at: Timestamp) -> String {
-    let Transcript { run, turns, .. } = story;
+    let Transcript { run, turns, tries, .. } = story;
     let name = turns.last().map_or("", |turn| turn.turn.to.as_str());
     let mut out = format!("{} {} was {name} at {}\n", run.workflow, run.key, spelled(at));
-    turns.iter().for_each(|turn| out.push_str(&told(turn)));
+    turns.iter().for_each(|turn| out.push_str(&told(turn, tries)));
     match turns.last().and_then(|turn| turn.state.as_deref()) {
         Some(state) => out + "state\n  " + state + "\n",
         None => out + "state\n  not known to this build: another shape wrote it\n",
     }
 }
 
-fn told(story: &TurnStory) -> String {
+fn told(story: &TurnStory, tries: &[TryView]) -> String {
     let TurnStory { turn, state: _, queued, postings } = story;
     let TurnView { seq, key, at, verdict, event, to, note, actor, attempts, last_error, .. } = turn;
     let actor = actor.as_deref().map(|actor| format!("  by {actor}")).unwrap_or_default();
@@ -65,9 +67,14 @@ fn told(story: &TurnStory) -> String {
         let error = last_error.as_deref().map(|error| format!(", before that: {error}")).unwrap_or_default();
         line(format!("tries   {attempts}{error}"));
     }
-    match queued {
-        Some(queued) => queued.iter().for_each(|work| line(work_of_turn(work))),
-        None => line("what it queued is not known to this build".to_owned()),
+    let own = || tries.iter().filter(|tried| tried.work.seq == *seq);
+    for work in queued.iter().flatten() {
+        line(work_of_turn(work));
+        own().filter(|tried| tried.work == work.work).for_each(|tried| line(failed(tried)));
+    }
+    if queued.is_none() {
+        line("what it queued is not known to this build".to_owned());
+        own().for_each(|tried| line(failed(tried)));
     }
     for Posting { kind, body, position, .. } in postings {
         let place = position.map_or_else(|| "not sealed yet".to_owned(), |position| format!("#{position}"));
@@ -81,6 +88,11 @@ fn work_of_turn(work: &QueuedWork) -> String {
     let due = due.map(|at| format!(" at {}", spelled(at))).unwrap_or_default();
     let to = to.map(|run| format!(" {run}")).unwrap_or_default();
     format!("{kind:<7} {name}{due}{to}: {}", fate(kind, became))
+}
+
+fn failed(tried: &TryView) -> String {
+    let TryView { attempt, at, class, why, .. } = tried;
+    format!("  try {attempt} failed at {}: {class}: {why}", spelled(*at))
 }
 
 fn fate(kind: &str, became: &Became) -> String {

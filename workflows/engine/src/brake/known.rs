@@ -8,12 +8,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 /// The brakes as last read.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Known {
     /// The number of the last change at that time.
     version: i32,
     read_at: Option<Instant>,
     queues: BTreeSet<String>,
+    /// Queues that are only so wide in all processes together.
+    limited: BTreeSet<String>,
     workflows: BTreeSet<String>,
     /// Parties that are not as they should be: paused, open, or failing.
     parties: BTreeMap<String, Standing>,
@@ -39,6 +41,9 @@ impl Known {
     pub(crate) fn of(read: Read, laned: BTreeSet<String>, at: Instant) -> Self {
         let mut known = Self { version: read.version, read_at: Some(at), laned, ..Self::default() };
         for row in read.rows {
+            if let (Target::Queue(name), Some(_)) = (&row.target, row.most) {
+                known.limited.insert(name.clone());
+            }
             match &row.target {
                 Target::Queue(name) if row.paused.is_some() => _ = known.queues.insert(name.clone()),
                 Target::Workflow(name) if row.paused.is_some() => _ = known.workflows.insert(name.clone()),
@@ -49,10 +54,13 @@ impl Known {
         known
     }
 
-    /// Whether nothing holds back new work of this queue, workflow and party.
+    /// Whether nothing holds back or counts new work of this queue, workflow and party.
     pub(crate) fn lets(&self, queue: &str, workflow: &str, party: Option<&str>) -> bool {
         let stands = |party: &str| self.parties.get(party).is_some_and(|standing| standing.paused || standing.open);
-        !self.queues.contains(queue) && !self.workflows.contains(workflow) && !party.is_some_and(stands)
+        !self.queues.contains(queue)
+            && !self.is_limited(queue)
+            && !self.workflows.contains(workflow)
+            && !party.is_some_and(stands)
     }
 
     /// Whether the database's last change of a brake is known.
@@ -68,6 +76,16 @@ impl Known {
     /// Whether nothing failed lately, as far as we know.
     pub(crate) fn is_clean(&self, party: &str) -> bool {
         self.parties.get(party).is_none_or(|standing| standing.clean)
+    }
+
+    /// Whether a queue is only so wide in all processes together.
+    pub(crate) fn is_limited(&self, queue: &str) -> bool {
+        self.limited.contains(queue)
+    }
+
+    /// Whether a piece of work of this queue gives something back when it is done that others wait for.
+    pub(crate) fn counts(&self, queue: &str) -> bool {
+        self.is_limited(queue) || self.has_lanes(queue)
     }
 
     /// Whether a queue has work of lanes.
@@ -132,10 +150,8 @@ impl Brakes {
     pub(crate) fn note(&self, row: &BrakeRow) {
         let Target::Party(name) = &row.target else { return };
         let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        let Known { version, read_at, queues, workflows, parties, laned } = &**known;
-        let mut parties = parties.clone();
-        parties.insert(name.clone(), Standing::of(row));
-        let (queues, workflows, laned) = (queues.clone(), workflows.clone(), laned.clone());
-        *known = Arc::new(Known { version: *version, read_at: *read_at, queues, workflows, parties, laned });
+        let mut with = Known::clone(&known);
+        with.parties.insert(name.clone(), Standing::of(row));
+        *known = Arc::new(with);
     }
 }

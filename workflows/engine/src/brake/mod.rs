@@ -1,5 +1,6 @@
 //! Brakes: what holds work back although it is due. People pause a queue, a workflow or an outside party; a party that answers with
-//! a fault of our configuration pauses itself; one that fails again and again has its circuit opened; one may have a rate.
+//! a fault of our configuration pauses itself; one that fails again and again has its circuit opened; one may have a rate; and a queue may
+//! be limited to so many leases in all processes together.
 //!
 //! Everything is a row of `workflow_brake`, so it holds for every process and survives them all. Claims from the database read the
 //! rows themselves. The commit that queues work may lease it to its own process without a claim: it compares the number of the last
@@ -77,6 +78,8 @@ pub struct Brake {
     pub circuit: Circuit,
     /// A party's failures since its last answer.
     pub failures: i32,
+    /// How much of a queue may be in hands at once, in all processes together; `None` when only their room limits it.
+    pub most: Option<i32>,
 }
 
 impl Brake {
@@ -87,13 +90,13 @@ impl Brake {
     }
 
     fn of(row: brakes::BrakeRow, now: i64) -> Self {
-        let brakes::BrakeRow { target, paused, breaker, .. } = row;
+        let brakes::BrakeRow { target, paused, breaker, most, .. } = row;
         let circuit = match breaker.open_until {
             None => Circuit::Closed,
             Some(until) if now < until => Circuit::Open { until: instant(until) },
             Some(_) => Circuit::HalfOpen,
         };
-        Self { target, paused, circuit, failures: breaker.failures }
+        Self { target, paused, circuit, failures: breaker.failures, most }
     }
 }
 
@@ -144,6 +147,25 @@ impl Tx {
             core.brakes_changed();
         });
         Ok(held)
+    }
+
+    /// Lets at most so much of a queue be in hands at once, in all processes together, or as much as they have room for; `false` when
+    /// that was so before. What is in hands already is finished, and counts.
+    ///
+    /// A queue that is limited is claimed under a lock, one process at a time, and no commit leases its work to itself.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn limit(&self, queue: &str, most: Option<i32>, actor: &str) -> Result<bool, DbErr> {
+        let target = Target::Queue(queue.to_owned());
+        let new = brakes::limit(&**self, &target, most).await?;
+        if new {
+            let wide = most.map_or_else(|| "no limit".to_owned(), |most| format!("at most {most} at once"));
+            record_act(&**self, ("limit", &target.to_string()), (actor, Some(&wide))).await?;
+            tracing::warn!(queue, limit = wide, actor, "a queue was given another width");
+        }
+        self.once_committed(|core| core.brakes_changed());
+        Ok(new)
     }
 
     /// As [`Engine::brakes`], with what this transaction has changed.
@@ -199,6 +221,20 @@ impl Engine {
             let tx = engine.begin().await?;
             let held = tx.resume(&target, &actor).await?;
             tx.commit().await.map(|()| held)
+        })
+        .await
+    }
+
+    /// Limits how much of a queue is in hands at once, as [`Tx::limit`].
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn limit(&self, queue: &str, most: Option<i32>, actor: &str) -> Result<bool, DbErr> {
+        let (engine, queue, actor) = (self.clone(), queue.to_owned(), actor.to_owned());
+        crate::detached(async move {
+            let tx = engine.begin().await?;
+            let new = tx.limit(&queue, most, &actor).await?;
+            tx.commit().await.map(|()| new)
         })
         .await
     }

@@ -1,5 +1,6 @@
 //! The rows of the brakes: read as a whole, changed one at a time under a lock.
 
+use super::schema::LEASED;
 use super::{instant, real_clock, statement};
 use crate::brake::{Breaker, Bucket};
 use crate::{Paused, Target};
@@ -11,7 +12,7 @@ const QUEUE: i16 = 0;
 const WORKFLOW: i16 = 1;
 const PARTY: i16 = 2;
 
-const COLUMNS: &str = "cast(b.kind as integer), b.name, b.paused_at, b.paused_by, b.paused_why, b.failures, b.failing_since, b.openings, b.open_until, b.probed_at, b.tokens, b.filled_at";
+const COLUMNS: &str = "cast(b.kind as integer), b.name, b.paused_at, b.paused_by, b.paused_why, b.failures, b.failing_since, b.openings, b.open_until, b.probed_at, b.tokens, b.filled_at, b.most";
 
 /// A brake as stored.
 #[derive(Clone, Debug)]
@@ -20,12 +21,14 @@ pub(crate) struct BrakeRow {
     pub(crate) paused: Option<Paused>,
     pub(crate) breaker: Breaker,
     pub(crate) bucket: Option<Bucket>,
+    /// How much of a queue may be in hands at once, in all processes together.
+    pub(crate) most: Option<i32>,
 }
 
 impl BrakeRow {
     /// A brake that holds nothing.
     pub(crate) fn released(target: Target) -> Self {
-        Self { target, paused: None, breaker: Breaker::default(), bucket: None }
+        Self { target, paused: None, breaker: Breaker::default(), bucket: None, most: None }
     }
 }
 
@@ -73,7 +76,7 @@ fn brake_row(row: &QueryResult, at: usize) -> Result<Option<BrakeRow>, DbErr> {
     let tokens: Option<f64> = row.try_get_by_index(at + 10)?;
     let filled_at: Option<i64> = row.try_get_by_index(at + 11)?;
     let bucket = tokens.zip(filled_at).map(|(tokens, filled_at)| Bucket { tokens, filled_at });
-    Ok(Some(BrakeRow { target, paused, breaker, bucket }))
+    Ok(Some(BrakeRow { target, paused, breaker, bucket, most: row.try_get_by_index(at + 12)? }))
 }
 
 /// Reads every brake.
@@ -146,12 +149,39 @@ async fn clock(db: &impl ConnectionTrait) -> Result<i64, DbErr> {
     row.ok_or_else(|| DbErr::RecordNotFound("the database has no clock".to_owned()))?.try_get_by_index(0)
 }
 
+/// Limits how much of a queue is in hands at once; `false` when it was so before.
+pub(crate) async fn limit(tx: &impl ConnectionTrait, queue: &Target, most: Option<i32>) -> Result<bool, DbErr> {
+    let (mut row, _) = lock(tx, queue).await?;
+    if row.most == most {
+        return Ok(false);
+    }
+    row.most = most;
+    keep(tx, &row).await?;
+    changed(tx).await?;
+    Ok(true)
+}
+
+/// What a limited queue has left for all processes together, its brake locked until the transaction ends; `None` for any other queue.
+pub(crate) async fn left(tx: &impl ConnectionTrait, queue: &str) -> Result<Option<i32>, DbErr> {
+    let backend = tx.get_database_backend();
+    let lock = if backend == DbBackend::Sqlite { "" } else { "for update" };
+    let find =
+        format!("select most from workflow_brake where kind = {QUEUE} and name = $1 and most is not null {lock}");
+    let Some(row) = tx.query_one_raw(statement(backend, &find, vec![queue.into()])).await? else { return Ok(None) };
+    let most: i32 = row.try_get_by_index(0)?;
+    // A statement of its own: it has to see what whoever held the lock before has leased.
+    let count = format!("select count(*) from workflow_work where queue = $1 and not_before = {LEASED}");
+    let row = tx.query_one_raw(statement(backend, &count, vec![queue.into()])).await?;
+    let leased: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
+    Ok(Some(i32::try_from(i64::from(most) - leased).unwrap_or(i32::MAX).max(0)))
+}
+
 /// Writes a locked brake back.
 pub(crate) async fn keep(tx: &impl ConnectionTrait, row: &BrakeRow) -> Result<(), DbErr> {
-    let BrakeRow { target, paused, breaker, bucket } = row;
+    let BrakeRow { target, paused, breaker, bucket, most } = row;
     let sql =
         "update workflow_brake set paused_at = $3, paused_by = $4, paused_why = $5, failures = $6, failing_since = $7,
-        openings = $8, open_until = $9, probed_at = $10, tokens = $11, filled_at = $12 where kind = $1 and name = $2";
+        openings = $8, open_until = $9, probed_at = $10, tokens = $11, filled_at = $12, most = $13 where kind = $1 and name = $2";
     let mut values = key(target).to_vec();
     values.extend([
         paused.as_ref().map(|p| p.since.timestamp_micros()).into(),
@@ -164,6 +194,7 @@ pub(crate) async fn keep(tx: &impl ConnectionTrait, row: &BrakeRow) -> Result<()
         breaker.probed_at.into(),
         bucket.map(|b| b.tokens).into(),
         bucket.map(|b| b.filled_at).into(),
+        (*most).into(),
     ]);
     tx.execute_raw(statement(tx.get_database_backend(), sql, values)).await?;
     Ok(())

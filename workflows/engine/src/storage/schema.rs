@@ -5,6 +5,7 @@
 //! | `workflow_run` | run | by policy |
 //! | `workflow_journal` | turn, hash-chained per run | until its run is archived |
 //! | `workflow_work` | effect, timer, spawn or tell that is still to be done | until done |
+//! | `workflow_try` | try at a piece of work that failed, and death of a process that held it | as long as its run |
 //! | `event_log` | fact; the sealer stamps `position` and `hash` after commit | for ever |
 //! | `workflow_process` | process that holds leases, with its heartbeat | until it is gone |
 //! | `schedule_tick` | instant at which a schedule fired, by itself or by hand | until it is old; the latest always |
@@ -285,3 +286,50 @@ create index workflow_run_kept on workflow_run (workflow, created_at) where inpu
 /// What the turn that began a run has left with its one call, for whoever claims it: until when none of the run's timers is due, as long
 /// as the run does not move. On both databases.
 pub const QUIET_V9: &str = "alter table workflow_work add column quiet_until int8";
+
+/// Every try that failed and every death of whoever held the work, on PostgreSQL.
+///
+/// The database keeps them by itself: whatever counts a failure or a death, in whichever build, leaves its record in the same
+/// transaction. A claim and a commit name none of these columns, so they do not pay for it.
+pub const TRIES_V10: &str = "
+create table workflow_try (
+  run uuid not null, seq int4 not null, n int4 not null, attempt int4 not null, at int8 not null, class text not null, why text not null,
+  primary key (run, seq, n, attempt)
+);
+create function workflow_try_is_kept() returns trigger language plpgsql as $$
+begin
+  insert into workflow_try
+    select new.run, new.seq, new.n, new.attempt, (extract(epoch from clock_timestamp()) * 1000000)::int8 + o.offset_us,
+      case when new.deaths > old.deaths then 'crashed' else coalesce(new.error_class, '') end,
+      case when new.deaths > old.deaths then 'its process died while holding it' else coalesce(new.last_error, '') end
+    from business_clock o
+    on conflict do nothing;
+  return null;
+end $$;
+create trigger workflow_try_is_kept after update of failures, deaths, last_error on workflow_work for each row
+  when (new.failures > old.failures or new.deaths > old.deaths
+    or (new.not_before = 9223372036854775807 and old.not_before < 9223372036854775807))
+  execute function workflow_try_is_kept();
+";
+
+/// The same on SQLite.
+pub const SQLITE_TRIES_V10: &str = "
+create table workflow_try (
+  run blob not null, seq integer not null, n integer not null, attempt integer not null, at integer not null, class text not null,
+  why text not null,
+  primary key (run, seq, n, attempt)
+) without rowid;
+create trigger workflow_try_is_kept after update of failures, deaths, last_error on workflow_work
+when new.failures > old.failures or new.deaths > old.deaths
+  or (new.not_before = 9223372036854775807 and old.not_before < 9223372036854775807)
+begin
+  insert or ignore into workflow_try
+    select new.run, new.seq, new.n, new.attempt, cast(round(unixepoch('subsec') * 1000) as integer) * 1000 + o.offset_us,
+      iif(new.deaths > old.deaths, 'crashed', coalesce(new.error_class, '')),
+      iif(new.deaths > old.deaths, 'its process died while holding it', coalesce(new.last_error, ''))
+    from business_clock o;
+end;
+";
+
+/// How wide a queue may be in the whole cluster, if an operator says so. On both databases.
+pub const WIDTH_V11: &str = "alter table workflow_brake add column most int4";

@@ -85,7 +85,7 @@ q as materialized (
   select q.key as nth, q.value ->> 0 as queue, q.value ->> 2 as room from json_each($1) q
   where not exists (
     select 1 from workflow_brake b where ((b.kind = 0 and b.name = q.value ->> 0) or (b.kind = 2 and b.name = q.value ->> 1))
-      and (b.paused_at is not null or (b.open_until is not null and not q.value ->> 3)))),
+      and (b.paused_at is not null or ((b.open_until is not null or b.most is not null) and not q.value ->> 3)))),
 k as materialized (
   select k.value ->> 0 as workflow, k.value ->> 1 as shape from json_each($2) k
   where not exists (select 1 from workflow_brake b where b.kind = 1 and b.name = k.value ->> 0 and b.paused_at is not null))";
@@ -365,7 +365,7 @@ fn claiming(sql: &str, claim: &Claim, [first, second]: [Value; 2]) -> Statement 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::schema::{DUE_V6, LEASES_V5, QUIET_V9, SQLITE_V1, SQLITE_V2, SQLITE_V3, SQLITE_V4};
+    use crate::storage::schema::{DUE_V6, LEASES_V5, QUIET_V9, SQLITE_V1, SQLITE_V2, SQLITE_V3, SQLITE_V4, WIDTH_V11};
     use crate::storage::{Order, Take};
     use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
     use uuid::Uuid;
@@ -374,7 +374,7 @@ mod tests {
         let mut one = ConnectOptions::new("sqlite::memory:");
         one.max_connections(1);
         let db = Database::connect(one).await?;
-        for schema in [SQLITE_V1, SQLITE_V2, SQLITE_V3, SQLITE_V4, LEASES_V5, DUE_V6, QUIET_V9] {
+        for schema in [SQLITE_V1, SQLITE_V2, SQLITE_V3, SQLITE_V4, LEASES_V5, DUE_V6, QUIET_V9, WIDTH_V11] {
             db.execute_unprepared(schema).await?;
         }
         Ok(db)

@@ -17,7 +17,7 @@ q as materialized (
   select q.queue, q.room from unnest($1::text[], $2::text[], $3::int4[], $4::bool[]) q(queue, party, room, probe)
   where not exists (
     select 1 from workflow_brake b where ((b.kind = 0 and b.name = q.queue) or (b.kind = 2 and b.name = q.party))
-      and (b.paused_at is not null or (b.open_until is not null and not q.probe)))),
+      and (b.paused_at is not null or ((b.open_until is not null or b.most is not null) and not q.probe)))),
 k as materialized (
   select k.workflow, k.shape from unnest($5::text[], $6::int2[]) k(workflow, shape)
   where not exists (select 1 from workflow_brake b where b.kind = 1 and b.name = k.workflow and b.paused_at is not null))";

@@ -110,9 +110,10 @@ impl Memory {
         if self.brakes.is_empty() {
             return true;
         }
-        let party = Target::Party(take.party.to_owned());
+        let (party, queue) = (Target::Party(take.party.to_owned()), Target::Queue(take.queue.to_owned()));
         let circuit = self.brakes.get(&party).is_some_and(|brake| brake.breaker.open_until.is_some());
-        !self.is_paused(&Target::Queue(take.queue.to_owned())) && !self.is_paused(&party) && (take.probe || !circuit)
+        let counted = self.brakes.get(&queue).is_some_and(|brake| brake.most.is_some());
+        !self.is_paused(&queue) && !self.is_paused(&party) && (take.probe || !(circuit || counted))
     }
 
     fn is_paused(&self, target: &Target) -> bool {

@@ -179,7 +179,8 @@ impl Script {
         let probed_at = open_until.filter(|_| self.dice.one_in(2));
         let breaker = Breaker { failures, failing_since, openings: failures / 2, open_until, probed_at };
         let bucket = self.dice.one_in(2).then(|| Bucket { tokens: self.dice.unit() * 3.0, filled_at: self.began });
-        BrakeRow { target, paused, breaker, bucket }
+        let most = (matches!(target, Target::Queue(_)) && self.dice.one_in(3)).then_some(2);
+        BrakeRow { target, paused, breaker, bucket, most }
     }
 
     fn begin(&mut self, memory: &Memory, open: &BTreeMap<u8, (u64, Loaded)>) -> Act {
