@@ -7,14 +7,10 @@ use crate::operate::{WORK, work_view};
 use crate::process::RawStep;
 use crate::step::variant;
 use crate::storage::schema::PARKED;
-use crate::storage::single::{clipped, clock, execute, named, query};
-use crate::tx::{TurnError, clocks};
-use crate::{Moved, Refusal, Registry, RunId, Tx, WorkId};
+use crate::storage::single::{clock, execute, named, query};
+use crate::tx::TurnError;
+use crate::{Moved, Refusal, Registry, RunId, Tx, WorkId, record};
 use sea_orm::{ConnectionTrait, DbErr};
-use uuid::Uuid;
-
-/// The kind of fact that an operator's act is.
-pub const OPERATORS_ACT: &str = "operator";
 
 /// The answer for a workflow that cannot be ended by hand.
 const NOT_CANCELABLE: Refusal = Refusal::new(
@@ -37,25 +33,10 @@ impl Tx {
         values.push(PARKED.into());
         let changed = execute(&**self, &sql, values).await? == 1;
         if changed {
-            self.record("retry", work, origin).await?;
+            record::on_work(&**self, "retry", work, origin).await?;
             self.ring_after();
         }
         Ok(changed)
-    }
-
-    /// Keeps who did what as a fact; the same act of one request is one fact.
-    async fn record(&self, did: &str, work: WorkId, origin: &Origin) -> Result<(), DbErr> {
-        let Origin { actor, request_id, .. } = origin;
-        let request = request_id.as_deref().unwrap_or_default();
-        // A name of its own beside the run: the run's own turns number theirs.
-        let act = RunId::derive(OPERATORS_ACT, &format!("{did}:{work}:{request}"), work.run);
-        let body =
-            serde_json::json!({ "did": did, "work": work.to_string(), "actor": actor, "request_id": request_id });
-        let at = clock(self.get_database_backend());
-        let sql = format!(
-            "insert into event_log (run, seq, n, kind, body, at) values ($1, 0, 0, $2, $3, {at}) on conflict do nothing"
-        );
-        execute(&**self, &sql, vec![act.uuid().into(), OPERATORS_ACT.into(), body.to_string().into()]).await.map(drop)
     }
 
     /// Answers for a parked effect: the event becomes its outcome, with who said so.
@@ -78,22 +59,6 @@ impl Tx {
         let what = What::Event { key, event, manner: Manner::Command };
         self.take(Input::new(run, what).caused_by(origin.clone())).await
     }
-}
-
-/// Keeps who held something back or let it go on, and why, as a fact. The log is for ever, and so is the reason.
-pub(crate) async fn record_act(
-    tx: &impl ConnectionTrait,
-    (did, on): (&str, &str),
-    (actor, why): (&str, Option<&str>),
-) -> Result<(), DbErr> {
-    let (now, real) = clocks(tx).await?;
-    // The caller has locked what it is on: no two acts on it share an instant.
-    let act = RunId::derive(OPERATORS_ACT, &format!("{did}:{on}:{real}:{actor}"), RunId::from_uuid(Uuid::nil()));
-    let body = serde_json::json!({ "did": did, "on": on, "actor": actor, "why": why.map(clipped) });
-    let sql =
-        "insert into event_log (run, seq, n, kind, body, at) values ($1, 0, 0, $2, $3, $4) on conflict do nothing";
-    let values = vec![act.uuid().into(), OPERATORS_ACT.into(), body.to_string().into(), now.timestamp_micros().into()];
-    execute(tx, sql, values).await.map(drop)
 }
 
 /// The workflow's own command to end a run.

@@ -17,9 +17,8 @@ pub(crate) use bucket::Bucket;
 pub(crate) use known::{Brakes, Known};
 
 use crate::engine::{Core, Engine};
-use crate::intervene::record_act;
 use crate::storage::{brakes, instant};
-use crate::{Fault, Party, Paused, Registry, Timestamp, Tx};
+use crate::{Fault, Party, Paused, Registry, Timestamp, Tx, record};
 use sea_orm::{ConnectionTrait, DbErr};
 use std::collections::BTreeSet;
 use std::fmt;
@@ -108,7 +107,7 @@ impl Tx {
     pub async fn pause(&self, target: &Target, why: &str, actor: &str) -> Result<bool, DbErr> {
         let first = brakes::pause(&**self, target, why, actor).await?;
         if first && actor != ITSELF {
-            record_act(&**self, ("pause", &target.to_string()), (actor, Some(why))).await?;
+            record::on_target(&**self, ("pause", &target.to_string()), (actor, Some(why))).await?;
         }
         let (target, why, actor) = (target.clone(), why.to_owned(), actor.to_owned());
         self.once_committed(move |core| {
@@ -137,7 +136,7 @@ impl Tx {
             };
             brakes::keep(&**self, &row).await?;
             brakes::changed(&**self).await?;
-            record_act(&**self, ("resume", &target.to_string()), (actor, None)).await?;
+            record::on_target(&**self, ("resume", &target.to_string()), (actor, None)).await?;
         }
         let (target, actor) = (target.clone(), actor.to_owned());
         self.once_committed(move |core| {
@@ -161,7 +160,7 @@ impl Tx {
         let new = brakes::limit(&**self, &target, most).await?;
         if new {
             let wide = most.map_or_else(|| "no limit".to_owned(), |most| format!("at most {most} at once"));
-            record_act(&**self, ("limit", &target.to_string()), (actor, Some(&wide))).await?;
+            record::on_target(&**self, ("limit", &target.to_string()), (actor, Some(&wide))).await?;
             tracing::warn!(queue, limit = wide, actor, "a queue was given another width");
         }
         self.once_committed(|core| core.brakes_changed());

@@ -3,9 +3,8 @@
 use super::tick::Kind;
 use super::{CatchUp, Schedule};
 use crate::engine::Engine;
-use crate::intervene::record_act;
 use crate::storage::{instant, names, real_clock, statement};
-use crate::{Registry, Timestamp, TurnError, Tx};
+use crate::{Registry, Timestamp, TurnError, Tx, record};
 use chrono::TimeDelta;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult};
 use std::collections::HashMap;
@@ -192,7 +191,7 @@ impl Tx {
         let values = vec![schedule.into(), actor.into(), why.into()];
         let paused = self.execute_raw(statement(backend, &sql, values)).await?.rows_affected() == 1;
         if paused {
-            record_act(&**self, ("pause", &format!("schedule {schedule}")), (actor, Some(why))).await?;
+            record::on_target(&**self, ("pause", &format!("schedule {schedule}")), (actor, Some(why))).await?;
             let actor = actor.to_owned();
             self.once_committed(move |_| tracing::info!(schedule, actor, "a schedule is paused"));
         }
@@ -209,7 +208,7 @@ impl Tx {
         let values = vec![schedule.into()];
         let resumed = self.execute_raw(statement(self.get_database_backend(), sql, values)).await?.rows_affected() == 1;
         if resumed {
-            record_act(&**self, ("resume", &format!("schedule {schedule}")), (actor, None)).await?;
+            record::on_target(&**self, ("resume", &format!("schedule {schedule}")), (actor, None)).await?;
             let actor = actor.to_owned();
             self.once_committed(move |_| tracing::info!(schedule, actor, "a schedule is resumed"));
         }
