@@ -164,7 +164,7 @@ impl Registry {
     }
 
     /// Workflow names and the highest shape that this build reads, as the claim needs them.
-    pub(crate) fn known(&self) -> (Vec<String>, Vec<i16>) {
-        self.processes.values().map(|p| (p.name().to_owned(), p.reads())).unzip()
+    pub(crate) fn known(&self) -> (Vec<&'static str>, Vec<i16>) {
+        self.processes.values().map(|p| (p.name(), p.reads())).unzip()
     }
 }

@@ -99,7 +99,7 @@ pub(crate) struct Claim {
     pub(crate) takes: Vec<Take>,
     pub(crate) order: Order,
     pub(crate) holder: Uuid,
-    pub(crate) workflows: Vec<String>,
+    pub(crate) workflows: Vec<&'static str>,
     pub(crate) shapes: Vec<i16>,
 }
 
@@ -159,7 +159,7 @@ pub(crate) async fn claim(db: &impl ConnectionTrait, claim: &Claim) -> Result<Ve
 #[cfg(any(test, feature = "testkit"))]
 pub(crate) fn sample_claim(backend: DbBackend) -> Statement {
     let takes = ["engine", "default"].map(|queue| Take { queue, party: "", room: 64, probe: false }).into();
-    let workflows = vec!["stay".to_owned()];
+    let workflows = vec!["stay"];
     let claim = Claim { takes, order: Order::of(0), holder: Uuid::nil(), workflows, shapes: vec![1] };
     match backend {
         DbBackend::Sqlite => sqlite::claim(&claim),

@@ -399,7 +399,7 @@ mod tests {
     #[tokio::test]
     async fn no_hot_statement_reads_a_whole_table() -> Result<(), DbErr> {
         let takes = vec![Take { queue: "default", party: "", room: 64, probe: false }; 2];
-        let (order, holder, workflows) = (Order::of(0), Uuid::nil(), vec!["stay".to_owned()]);
+        let (order, holder, workflows) = (Order::of(0), Uuid::nil(), vec!["stay"]);
         let claim = Claim { takes, order, holder, workflows, shapes: vec![1] };
         let clock = Foreseen { real: 0, offset_us: 0, brakes: 0 };
         let granted = Granted { clock, heads: std::collections::HashMap::new() };

@@ -135,7 +135,7 @@ fn asked(claim: &Claim) -> Vec<Value> {
         array(takes().map(|t| t.party.to_owned())),
         array(takes().map(|t| t.room)),
         array(takes().map(|t| t.probe)),
-        claim.workflows.clone().into(),
+        array(claim.workflows.iter().map(|name| (*name).to_owned())),
         claim.shapes.clone().into(),
         claim.holder.into(),
         LEASED.into(),

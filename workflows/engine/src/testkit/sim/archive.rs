@@ -25,7 +25,7 @@ pub(super) struct Archived {
 impl Memory {
     /// Locks finished runs of a workflow that nobody has touched since, passing over those that somebody else has.
     pub(super) fn begin_archive(&mut self, workflow: &str, since: i64, now: i64) -> Option<u64> {
-        let old = |row: &&RunRow| row.workflow == workflow && self.touched[&row.id] < since;
+        let old = |row: &&RunRow| row.finished && row.workflow == workflow && self.touched[&row.id] < since;
         let over = self.runs.values().filter(old).filter(|row| self.is_over(row)).map(|row| row.id);
         let runs: Vec<RunId> = over.filter(|run| !self.is_run_locked(*run)).take(BATCH).collect();
         (!runs.is_empty()).then(|| self.open(now, runs, vec![]))

@@ -158,7 +158,7 @@ impl Script {
         let asked: Vec<usize> = (0..QUEUES.len()).filter(|queue| *queue == always || !self.dice.one_in(4)).collect();
         let takes = asked.into_iter().map(|queue| self.take(queue)).collect();
         let known = self.dice.between(2, 3);
-        let workflows = WORKFLOWS.into_iter().take(usize::try_from(known).unwrap_or(3)).map(str::to_owned).collect();
+        let workflows = WORKFLOWS.into_iter().take(usize::try_from(known).unwrap_or(3)).collect();
         let shape = |dice: &mut Dice| i16::from(dice.one_in(2)) + 1;
         let shapes = (0..known).map(|_| shape(&mut self.dice)).collect();
         Claim { takes, order: Order::of(self.dice.below(16)), holder: self.process(), workflows, shapes }
