@@ -1,5 +1,7 @@
 //! What operators see and do over HTTP.
 
+mod in_bulk;
+
 use std::time::Duration;
 
 use harness::app::Signed;

@@ -9,7 +9,7 @@ use crate::{App, Error, Flaw};
 
 mod acts;
 
-pub use self::acts::{Mend, On, Outcome, cancel, mend, would_cancel, would_mend};
+pub use self::acts::{Mend, On, Outcome, Outcomes, PassedOver, Unread, cancel, mend, would_cancel, would_mend};
 pub use engine::{
     Act, Became, Brake, Census, Circuit, Depth, Listed, Posting, QueuedWork, Replay, Reprojected, RowChange, Rows,
     RunCount, RunFilter, RunId, RunView, ScheduleView, ShapeKnown, Standing, Target, Transcript, TryView, TurnStory,

@@ -32,17 +32,41 @@ pub struct Outcome<T> {
     pub came: Result<String, String>,
 }
 
+/// What came of an act on everything that it was about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcomes<T> {
+    /// One by one.
+    pub each: Vec<Outcome<T>>,
+    /// What it was not done to, although it fits.
+    pub passed_over: PassedOver,
+}
+
+/// What fits, and is not acted on.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PassedOver {
+    /// What cannot be read.
+    pub unread: Vec<Unread>,
+    /// Whether more fits than one act takes.
+    pub more: bool,
+}
+
+/// A row that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// As much of its name as can be read.
+    pub what: String,
+    /// What is wrong with it.
+    pub why: String,
+}
+
 /// What a mend would come to; nothing is written.
 ///
 /// # Errors
 /// [`Error::NotFound`] when the one piece of work is not parked.
-pub async fn would_mend(
-    app: &App,
-    target: On<WorkId, WorkFilter>,
-    mend: &Mend,
-) -> Result<Vec<Outcome<WorkView>>, Error> {
-    let found = parked(&app.engine, target).await?;
-    Ok(found.into_iter().map(|of| Outcome { came: fits(&app.engine, &of, mend), of }).collect())
+pub async fn would_mend(app: &App, target: On<WorkId, WorkFilter>, mend: &Mend) -> Result<Outcomes<WorkView>, Error> {
+    let (found, passed_over) = parked(&app.engine, target).await?;
+    let each = found.into_iter().map(|of| Outcome { came: fits(&app.engine, &of, mend), of }).collect();
+    Ok(Outcomes { each, passed_over })
 }
 
 /// Mends parked work.
@@ -54,12 +78,13 @@ pub async fn mend(
     target: On<WorkId, WorkFilter>,
     mend: Mend,
     (once, origin): (Once, Origin),
-    render: impl FnOnce(Vec<Outcome<WorkView>>) -> Answer + Send + 'static,
+    render: impl FnOnce(Outcomes<WorkView>) -> Answer + Send + 'static,
 ) -> Result<Answer, Error> {
     once.carry_out(app, move |app, tx| {
         Box::pin(async move {
-            let mut outcomes = vec![];
-            for of in parked(&app.engine, target).await? {
+            let mut each = vec![];
+            let (found, passed_over) = parked(&app.engine, target).await?;
+            for of in found {
                 let came = match (fits(&app.engine, &of, &mend), &mend) {
                     (Err(why), _) => Err(why),
                     (Ok(_), Mend::Retry) => match tx.retry(of.work, &origin).await? {
@@ -68,38 +93,47 @@ pub async fn mend(
                     },
                     (Ok(_), Mend::Resolve(event)) => Ok(tx.resolve(of.work, event, &origin).await?.state),
                 };
-                outcomes.push(Outcome { of, came });
+                each.push(Outcome { of, came });
             }
-            Ok(render(outcomes))
+            Ok(render(Outcomes { each, passed_over }))
         })
     })
     .await
 }
 
 /// The parked work that an act is about, in the order in which runs are locked.
-async fn parked(engine: &Engine, target: On<WorkId, WorkFilter>) -> Result<Vec<WorkView>, Error> {
+async fn parked(engine: &Engine, target: On<WorkId, WorkFilter>) -> Result<(Vec<WorkView>, PassedOver), Error> {
     let (filter, most) = match &target {
         On::One(work) => (WorkFilter { run: Some(work.run), ..WorkFilter::default() }, 1000),
         On::Which(filter, most) => (filter.clone(), *most),
     };
     let filter = WorkFilter { standing: Some(Standing::Parked), ..filter };
-    let mut found: Vec<WorkView> = readable(engine.list_work(&filter, None, most).await?);
+    let (mut found, mut passed_over) = parted(engine.list_work(&filter, None, most + 1).await?, most);
     if let On::One(work) = target {
         found.retain(|view| view.work == work);
-        if found.is_empty() {
-            return Err(Error::NotFound);
+        match (found.is_empty(), passed_over.unread.is_empty()) {
+            (true, true) => return Err(Error::NotFound),
+            (true, false) => {} // It may be one of those.
+            (false, _) => passed_over = PassedOver::default(),
         }
     }
     found.sort_by_key(|view| view.work);
-    Ok(found)
+    Ok((found, passed_over))
 }
 
-fn readable<T, C>(rows: Rows<T, C>) -> Vec<T> {
-    let read = |row| match row {
-        Listed::Read(row) => Some(row),
-        Listed::Unreadable { .. } => None,
-    };
-    rows.rows.into_iter().filter_map(read).collect()
+/// The rows that can be read, at most so many, and what is passed over; one more than so many was asked for.
+fn parted<T, C>(rows: Rows<T, C>, most: u64) -> (Vec<T>, PassedOver) {
+    let Rows { mut rows, .. } = rows;
+    let most = usize::try_from(most).unwrap_or(usize::MAX);
+    let (mut found, mut unread, more) = (vec![], vec![], rows.len() > most);
+    rows.truncate(most);
+    for row in rows {
+        match row {
+            Listed::Read(row) => found.push(row),
+            Listed::Unreadable { what, why } => unread.push(Unread { what, why }),
+        }
+    }
+    (found, PassedOver { unread, more })
 }
 
 /// Whether this can be done with that.
@@ -119,13 +153,14 @@ fn fits(engine: &Engine, of: &WorkView, mend: &Mend) -> Result<String, String> {
 ///
 /// # Errors
 /// [`Error::NotFound`] when there is no such run.
-pub async fn would_cancel(app: &App, target: On<RunId, RunFilter>) -> Result<Vec<Outcome<RunView>>, Error> {
-    let mut outcomes = vec![];
-    for of in meant(&app.engine, target).await? {
+pub async fn would_cancel(app: &App, target: On<RunId, RunFilter>) -> Result<Outcomes<RunView>, Error> {
+    let mut each = vec![];
+    let (found, passed_over) = meant(&app.engine, target).await?;
+    for of in found {
         let came = in_words(app.engine.would_cancel(of.run).await)?;
-        outcomes.push(Outcome { of, came });
+        each.push(Outcome { of, came });
     }
-    Ok(outcomes)
+    Ok(Outcomes { each, passed_over })
 }
 
 /// Ends runs by their workflows' own command for that.
@@ -136,31 +171,32 @@ pub async fn cancel(
     app: &App,
     target: On<RunId, RunFilter>,
     (once, origin): (Once, Origin),
-    render: impl FnOnce(Vec<Outcome<RunView>>) -> Answer + Send + 'static,
+    render: impl FnOnce(Outcomes<RunView>) -> Answer + Send + 'static,
 ) -> Result<Answer, Error> {
     let key = once.event_key();
     once.carry_out(app, move |app, tx| {
         Box::pin(async move {
-            let mut outcomes = vec![];
-            for of in meant(&app.engine, target).await? {
+            let mut each = vec![];
+            let (found, passed_over) = meant(&app.engine, target).await?;
+            for of in found {
                 let canceled = tx.cancel(of.run, key.clone(), &origin).await;
                 let came = in_words(canceled.map(|moved| moved.state))?;
-                outcomes.push(Outcome { of, came });
+                each.push(Outcome { of, came });
             }
-            Ok(render(outcomes))
+            Ok(render(Outcomes { each, passed_over }))
         })
     })
     .await
 }
 
 /// The runs that an act is about, in the order in which they are locked.
-async fn meant(engine: &Engine, target: On<RunId, RunFilter>) -> Result<Vec<RunView>, Error> {
-    let mut found = match target {
-        On::One(run) => vec![engine.run(run).await?.ok_or(Error::NotFound)?],
-        On::Which(filter, most) => readable(engine.list_runs(&filter, None, most).await?),
+async fn meant(engine: &Engine, target: On<RunId, RunFilter>) -> Result<(Vec<RunView>, PassedOver), Error> {
+    let (mut found, passed_over) = match target {
+        On::One(run) => (vec![engine.run(run).await?.ok_or(Error::NotFound)?], PassedOver::default()),
+        On::Which(filter, most) => parted(engine.list_runs(&filter, None, most + 1).await?, most),
     };
     found.sort_by_key(|view| view.run);
-    Ok(found)
+    Ok((found, passed_over))
 }
 
 /// A refusal is an outcome among others; what else goes wrong ends the request.

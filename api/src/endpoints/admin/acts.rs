@@ -7,7 +7,9 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use workflows::idempotency::Answer;
-use workflows::operating::{self, MOST_AT_ONCE, Mend, On, Outcome, Reprojected, RowChange};
+use workflows::operating::{
+    self, MOST_AT_ONCE, Mend, On, Outcome, Outcomes, PassedOver, Reprojected, RowChange, Unread,
+};
 use workflows::{App, Error};
 
 use super::view::{RunView, WorkItem};
@@ -100,10 +102,25 @@ struct ActOn<T> {
 struct Acts<T> {
     /// One by one.
     data: Vec<ActOn<T>>,
+    /// What fits as well and was passed over, because it cannot be read.
+    unread: Vec<UnreadView>,
+    /// Whether more fits than the hundred of one order. Ask again, under another key, for the next ones; what was refused or unread fits
+    /// again, so narrow it down when nothing else comes.
+    more: bool,
+}
+
+/// A damaged row.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AdminUnread)]
+struct UnreadView {
+    /// As much of its name as can be read.
+    what: String,
+    /// What is wrong with it.
+    why: String,
 }
 
 impl<T> Acts<T> {
-    fn of<R>(outcomes: Vec<Outcome<R>>, did: &'static str) -> Self
+    fn of<R>(outcomes: Outcomes<R>, did: &'static str) -> Self
     where
         T: From<R>,
     {
@@ -111,7 +128,9 @@ impl<T> Acts<T> {
             let (outcome, note) = came.map_or_else(|why| ("refused", why), |note| (did, note));
             ActOn { of: of.into(), outcome, note }
         };
-        Self { data: outcomes.into_iter().map(act).collect() }
+        let Outcomes { each, passed_over: PassedOver { unread, more } } = outcomes;
+        let unread = unread.into_iter().map(|Unread { what, why }| UnreadView { what, why }).collect();
+        Self { data: each.into_iter().map(act).collect(), unread, more }
     }
 }
 
@@ -264,10 +283,10 @@ async fn reproject(
     }))
 }
 
-fn answer<T: From<R> + Serialize, R>(outcomes: Vec<Outcome<R>>, did: &'static str) -> Answer {
+fn answer<T: From<R> + Serialize, R>(outcomes: Outcomes<R>, did: &'static str) -> Answer {
     Answer::json(200, &Acts::<T>::of(outcomes, did))
 }
 
-fn shown<T: From<R> + Serialize, R>(outcomes: Vec<Outcome<R>>, did: &'static str) -> Answered {
+fn shown<T: From<R> + Serialize, R>(outcomes: Outcomes<R>, did: &'static str) -> Answered {
     Answered(answer::<T, R>(outcomes, did))
 }
