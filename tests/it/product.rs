@@ -1,6 +1,7 @@
 //! The real binary from outside: what its commands promise to visitors, operators, orchestrators and those who restore a backup.
 
 mod apart;
+mod at_rest;
 mod backup;
 mod configuration;
 mod demo;
