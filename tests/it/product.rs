@@ -1,5 +1,6 @@
 //! The real binary from outside: what its commands promise to visitors, operators, orchestrators and those who restore a backup.
 
+mod acting;
 mod apart;
 mod at_rest;
 mod backup;

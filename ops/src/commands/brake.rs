@@ -1,13 +1,17 @@
 //! Pauses, by hand: a queue, a workflow or an outside party is held back until somebody lets it go on.
 
+use super::done::Hand;
 use super::instant::spelled;
 use super::look::{List, onlooker};
 use super::which;
 use crate::config::Config;
 use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
-use engine::{Brake, Circuit, Engine, Target};
+use engine::{Brake, Circuit, Engine, Paused, Target};
 use std::process::ExitCode;
+
+/// What is said of everything that is not held back.
+pub(super) const FREE: &str = "nothing holds it";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Party {
@@ -39,21 +43,9 @@ pub(crate) enum Party {
 pub(crate) struct Pause {
     /// Why, in words, for whoever finds it paused.
     #[arg(long)]
-    why: String,
+    pub(super) why: String,
     #[command(flatten)]
-    hand: Hand,
-}
-
-/// Who acts, and whether.
-#[derive(Debug, Args)]
-#[group(id = "who")]
-pub(crate) struct Hand {
-    /// Really do it.
-    #[arg(long)]
-    write: bool,
-    /// Your id, for whoever finds it paused.
-    #[arg(long, default_value = "console")]
-    actor: String,
+    pub(super) hand: Hand,
 }
 
 impl Party {
@@ -74,29 +66,23 @@ impl Party {
 pub(super) async fn pause(config: &Config, target: Target, pause: &Pause) -> Result<ExitCode> {
     let Pause { why, hand } = pause;
     let engine = onlooker(config).await?;
-    let stands = stands(&engine, config, &target).await?;
-    if !hand.write {
-        println!("would pause {stands}; say --write");
-    } else if engine.pause(&target, why, &hand.actor).await? {
-        println!("{target} is paused");
-    } else {
-        println!("already: {stands}");
-    }
-    Ok(ExitCode::SUCCESS)
+    let about = stands(&engine, config, &target).await?;
+    let first = match hand.write {
+        true => Some(engine.pause(&target, why, &hand.actor).await?),
+        false => None,
+    };
+    hand.tell("pause", (target.to_string(), about), (first, "is paused".to_owned()))
 }
 
 /// Lets a target go on.
 pub(super) async fn resume(config: &Config, target: Target, hand: &Hand) -> Result<ExitCode> {
     let engine = onlooker(config).await?;
-    let stands = stands(&engine, config, &target).await?;
-    if !hand.write {
-        println!("would resume {stands}; say --write");
-    } else if engine.resume(&target, &hand.actor).await? {
-        println!("{target} goes on");
-    } else {
-        println!("nothing held {target}");
-    }
-    Ok(ExitCode::SUCCESS)
+    let about = stands(&engine, config, &target).await?;
+    let held = match hand.write {
+        true => Some(engine.resume(&target, &hand.actor).await?),
+        false => None,
+    };
+    hand.tell("resume", (target.to_string(), about), (held, "goes on".to_owned()))
 }
 
 /// How a target stands; a misspelt one must not look as if it were held.
@@ -108,7 +94,7 @@ async fn stands(engine: &Engine, config: &Config, target: &Target) -> Result<Str
         Target::Party(name) => ensure!(held.is_some(), "there is no party {name:?}"),
         Target::Queue(name) => known_queue(config, name)?,
     }
-    Ok(held.map_or_else(|| format!("{target}, nothing holds it"), line))
+    Ok(held.map_or_else(|| format!("{target}, {FREE}"), line))
 }
 
 /// Fails for a queue that no build has.
@@ -124,7 +110,7 @@ pub(super) fn line(brake: &Brake) -> String {
     let Brake { target, paused, circuit, failures, most } = brake;
     let mut out = target.to_string();
     if let Some(paused) = paused {
-        out.push_str(&format!(", PAUSED since {} by {}: {}", spelled(paused.since), paused.by, paused.why));
+        out.push_str(&format!(", {}", pulled(paused)));
     }
     match circuit {
         Circuit::Closed => {}
@@ -136,7 +122,13 @@ pub(super) fn line(brake: &Brake) -> String {
     if let Some(most) = most {
         out.push_str(&format!(", at most {most} at once"));
     } else if !brake.holds() {
-        out.push_str(", nothing holds it");
+        out.push_str(&format!(", {FREE}"));
     }
     out
+}
+
+/// A pause, in words.
+pub(super) fn pulled(paused: &Paused) -> String {
+    let Paused { by, why, since } = paused;
+    format!("PAUSED since {} by {by}: {why}", spelled(*since))
 }

@@ -124,7 +124,7 @@ impl<T> List<T> {
     }
 
     /// Whether everything was read that was to be read.
-    fn code(&self) -> ExitCode {
+    pub(super) fn code(&self) -> ExitCode {
         if self.unreadable.is_empty() && !self.failed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
     }
 }

@@ -4,6 +4,7 @@ mod backup;
 mod brake;
 mod clock;
 mod doctor;
+mod done;
 mod instant;
 mod look;
 mod metrics;

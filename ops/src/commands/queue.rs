@@ -1,11 +1,13 @@
 //! `innkeeper queue`: what waits where, and for how long.
 
-use super::brake::{self, Hand, Pause};
+use super::brake::{self, Pause};
+use super::done::Hand;
 use super::look::{List, onlooker, stranger};
 use crate::config::Config;
 use anyhow::Result;
 use clap::Subcommand;
-use engine::{Depth, Target};
+use engine::{Brake, Depth, Target};
+use serde::Serialize;
 use std::process::ExitCode;
 use std::time::Duration;
 use worker::Chores;
@@ -48,23 +50,7 @@ pub(crate) enum Queue {
 impl Queue {
     pub(crate) async fn run(self, config: &Config) -> Result<ExitCode> {
         match self {
-            Self::List { json } => {
-                let engine = onlooker(config).await?;
-                let depths = engine.depths().await?;
-                if !json {
-                    println!("{}", row(["queue", "ready", "scheduled", "leased", "parked", "oldest"]));
-                }
-                let code = List::whole(config, depths).print(json, "Nothing waits.", line)?;
-                if !json {
-                    let brakes = engine.brakes().await?;
-                    brakes
-                        .iter()
-                        .filter(|brake| brake.holds())
-                        .for_each(|brake| println!("HELD  {}", brake::line(brake)));
-                    println!("{}", plain_jobs(config).await);
-                }
-                Ok(code)
-            }
+            Self::List { json } => list(config, json).await,
             Self::Depth { queue, json } => {
                 let depths = onlooker(config).await?.depths().await?;
                 let depth = depths.into_iter().find(|depth| depth.queue == queue);
@@ -85,6 +71,49 @@ impl Queue {
     }
 }
 
+/// What waits, what is held back or limited, and what Redis says.
+#[derive(Serialize)]
+struct Overview {
+    #[serde(flatten)]
+    depths: List<Depth>,
+    brakes: Vec<Brake>,
+    redis: PlainJobs,
+}
+
+/// Housekeeping that waits in Redis: nothing that anybody would miss.
+#[derive(Serialize)]
+struct PlainJobs {
+    /// How many, if that can be said.
+    waiting: Option<u64>,
+    /// That, or why it cannot.
+    says: String,
+}
+
+async fn list(config: &Config, json: bool) -> Result<ExitCode> {
+    let engine = onlooker(config).await?;
+    let depths = List::whole(config, engine.depths().await?);
+    let brakes = engine.brakes().await?.into_iter().filter(|brake| brake.holds() || brake.most.is_some()).collect();
+    let overview = Overview { depths, brakes, redis: PlainJobs::ask(config).await };
+    match json {
+        true => println!("{}", serde_json::to_string_pretty(&overview)?),
+        false => overview.tell()?,
+    }
+    Ok(overview.depths.code())
+}
+
+impl Overview {
+    fn tell(&self) -> Result<()> {
+        let Self { depths, brakes, redis } = self;
+        println!("{}", row(["queue", "ready", "scheduled", "leased", "parked", "oldest"]));
+        depths.print(false, "Nothing waits.", line)?;
+        for brake in brakes {
+            println!("{}  {}", if brake.holds() { "HELD" } else { "LIMITED" }, brake::line(brake));
+        }
+        println!("({})", redis.says);
+        Ok(())
+    }
+}
+
 fn row(cells: [&str; 6]) -> String {
     let [queue, ready, scheduled, leased, parked, oldest] = cells;
     format!("{queue:<12} {ready:>8} {scheduled:>10} {leased:>8} {parked:>8} {oldest:>12}")
@@ -97,16 +126,18 @@ fn line(depth: &Depth) -> String {
     row([queue, &ready, &scheduled, &leased, &parked, &oldest])
 }
 
-/// What waits in Redis, if that can be said: housekeeping only, nothing that anybody would miss.
-async fn plain_jobs(config: &Config) -> String {
-    let wire = match config.redis.wire(&config.installation.name, stranger()) {
-        Ok(Some(wire)) => wire,
-        Ok(None) => return "(no Redis: housekeeping is done where it falls due)".to_owned(),
-        Err(error) => return format!("(Redis: {error}; what waits is all in the database)"),
-    };
-    match tokio::time::timeout(PATIENCE, Chores::waiting(&wire)).await {
-        Ok(Ok(jobs)) => format!("({jobs} plain jobs wait in Redis)"),
-        Ok(Err(error)) => format!("(Redis does not answer: {error}; what waits is all in the database)"),
-        Err(_) => "(Redis does not answer in time; what waits is all in the database)".to_owned(),
+impl PlainJobs {
+    async fn ask(config: &Config) -> Self {
+        let unknown = |says: String| Self { waiting: None, says };
+        let wire = match config.redis.wire(&config.installation.name, stranger()) {
+            Ok(Some(wire)) => wire,
+            Ok(None) => return unknown("no Redis: housekeeping is done where it falls due".to_owned()),
+            Err(error) => return unknown(format!("Redis: {error}; what waits is all in the database")),
+        };
+        match tokio::time::timeout(PATIENCE, Chores::waiting(&wire)).await {
+            Ok(Ok(jobs)) => Self { waiting: Some(jobs), says: format!("{jobs} plain jobs wait in Redis") },
+            Ok(Err(error)) => unknown(format!("Redis does not answer: {error}; what waits is all in the database")),
+            Err(_) => unknown("Redis does not answer in time; what waits is all in the database".to_owned()),
+        }
     }
 }

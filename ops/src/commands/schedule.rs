@@ -1,5 +1,7 @@
 //! `innkeeper schedule`: what happens by the clock, when it last did and when it will next, and doing it now.
 
+use super::brake::{FREE, Pause, pulled};
+use super::done::Hand;
 use super::instant::spelled;
 use super::look::{List, onlooker};
 use crate::config::Config;
@@ -27,11 +29,8 @@ pub(crate) enum Schedule {
     Pause {
         /// Which schedule.
         name: String,
-        /// Why, in words, for whoever finds it paused.
-        #[arg(long)]
-        why: String,
         #[command(flatten)]
-        hand: Hand,
+        pause: Pause,
     },
     /// Let a paused schedule fire again; what it missed is met by its own policy.
     Resume {
@@ -42,69 +41,60 @@ pub(crate) enum Schedule {
     },
 }
 
-/// Who acts, and whether.
-#[derive(Debug, clap::Args)]
-pub(crate) struct Hand {
-    /// Really do it.
-    #[arg(long)]
-    write: bool,
-    /// Your id, for the record.
-    #[arg(long, default_value = "console")]
-    actor: String,
-}
-
 impl Schedule {
     pub(crate) async fn run(self, config: &Config) -> Result<ExitCode> {
         let engine = onlooker(config).await?;
         match self {
             Self::List { json } => {
                 let list = List::whole(config, engine.schedules().await?);
-                return list.print(json, "There are no schedules.", line);
+                list.print(json, "There are no schedules.", line)
             }
-            Self::Run { name, hand } => run(&engine, &name, &hand).await?,
-            Self::Pause { name, why, hand } => {
-                let view = named(&engine, &name).await?;
-                if !hand.write {
-                    println!(
-                        "would pause {name}{}; say --write",
-                        if view.paused.is_some() { ", which is paused" } else { "" }
-                    );
-                } else if engine.pause_schedule(&name, &hand.actor, &why).await? {
-                    println!("{name} is paused");
-                } else {
-                    println!("{name} was paused already");
-                }
-            }
-            Self::Resume { name, hand } => {
-                let view = named(&engine, &name).await?;
-                if !hand.write {
-                    println!(
-                        "would resume {name}{}; say --write",
-                        if view.paused.is_none() { ", which runs" } else { "" }
-                    );
-                } else if engine.resume_schedule(&name, &hand.actor).await? {
-                    println!("{name} goes on");
-                } else {
-                    println!("{name} was not paused");
-                }
-            }
+            Self::Run { name, hand } => run(&engine, &name, &hand).await,
+            Self::Pause { name, pause: by } => pause(&engine, &name, &by).await,
+            Self::Resume { name, hand } => resume(&engine, &name, &hand).await,
         }
-        Ok(ExitCode::SUCCESS)
     }
 }
 
-async fn run(engine: &Engine, name: &str, hand: &Hand) -> Result<()> {
+async fn run(engine: &Engine, name: &str, hand: &Hand) -> Result<ExitCode> {
     let view = named(engine, name).await?;
     if view.housekeeping {
         bail!("{name} is housekeeping: its work is done inside a serving process, not by this command");
     }
-    if !hand.write {
-        println!("would run {name} now; say --write");
-        return Ok(());
-    }
-    let at = engine.run_now(name, &hand.actor).await.with_context(|| format!("run {name}"))?;
-    println!("{name} ran at {}", spelled(at));
-    Ok(())
+    let (ran, came) = match hand.write {
+        true => {
+            let at = engine.run_now(name, &hand.actor).await.with_context(|| format!("run {name}"))?;
+            (Some(true), format!("ran at {}", spelled(at)))
+        }
+        false => (None, String::new()),
+    };
+    hand.tell("run", stands(&view), (ran, came))
+}
+
+async fn pause(engine: &Engine, name: &str, pause: &Pause) -> Result<ExitCode> {
+    let Pause { why, hand } = pause;
+    let view = named(engine, name).await?;
+    let first = match hand.write {
+        true => Some(engine.pause_schedule(name, &hand.actor, why).await?),
+        false => None,
+    };
+    hand.tell("pause", stands(&view), (first, "is paused".to_owned()))
+}
+
+async fn resume(engine: &Engine, name: &str, hand: &Hand) -> Result<ExitCode> {
+    let view = named(engine, name).await?;
+    let held = match hand.write {
+        true => Some(engine.resume_schedule(name, &hand.actor).await?),
+        false => None,
+    };
+    hand.tell("resume", stands(&view), (held, "goes on".to_owned()))
+}
+
+/// A schedule's name, and whether it is held back.
+fn stands(view: &ScheduleView) -> (String, String) {
+    let name = format!("schedule {}", view.name);
+    let held = view.paused.as_ref().map_or(FREE.to_owned(), pulled);
+    (name.clone(), format!("{name}, {held}"))
 }
 
 async fn named(engine: &Engine, name: &str) -> Result<ScheduleView> {
@@ -123,7 +113,7 @@ fn line(view: &ScheduleView) -> String {
         at(*next)
     );
     if let Some(paused) = paused {
-        out.push_str(&format!("  PAUSED by {}: {}", paused.by, paused.why));
+        out.push_str(&format!("  {}", pulled(paused)));
     }
     if let Some(failing) = failing {
         out.push_str(&format!("  FAILING {} times: {}", failing.times, failing.why));

@@ -22,6 +22,7 @@ async fn what_an_operator_reads_of_runs_and_queues() -> Result<()> {
     let parked = there.says("workflow parked").await?;
     insta::assert_snapshot!("workflow_parked", redacted(&parked));
     insta::assert_snapshot!("queue_list", redacted(&there.says("queue list").await?));
+    insta::assert_snapshot!("queue_list_json", redacted(&there.says("queue list --json").await?));
     let listed = there.says("workflow list --workflow booking --state AwaitingHost --open").await?;
     insta::assert_snapshot!("workflow_list", redacted(&listed));
     insta::assert_snapshot!("workflow_census", redacted(&there.says("workflow census").await?));
@@ -61,10 +62,18 @@ async fn what_an_operator_reads_of_runs_and_queues() -> Result<()> {
     assert!(unborn.complained.contains("had not begun"), "{}", unborn.complained);
 
     // Redis holds nothing that anybody would miss, and its absence is said.
-    let without = there.installation.command(["queue", "list"])?.env("INNKEEPER_REDIS__URL", "redis://127.0.0.1:1");
-    let without = without.run(LIMIT, "").await?;
-    assert_eq!(without.code, Some(0), "{}", without.complained);
-    assert!(without.printed.contains("(Redis does not answer"), "{}", without.printed);
+    for (words, says) in
+        [(vec!["queue", "list"], "(Redis does not answer"), (vec!["queue", "list", "--json"], "\"waiting\": null")]
+    {
+        let without = there.installation.command(words)?.env("INNKEEPER_REDIS__URL", "redis://127.0.0.1:1");
+        let without = without.run(LIMIT, "").await?;
+        assert_eq!(without.code, Some(0), "{}", without.complained);
+        assert!(
+            without.printed.contains(says) && without.printed.contains("Redis does not answer"),
+            "{}",
+            without.printed
+        );
+    }
 
     // A run by any of its names, and for machines.
     let (_, uuid) = there.booking.split_once('_').context("an id has a prefix")?;

@@ -1,5 +1,6 @@
 //! Acts on runs and on parked work, one or all that fit: told first, done with `--write`, in the name of whoever does it.
 
+use super::super::done::Done;
 use super::super::look::{Damaged, List, stranger};
 use super::super::which::{WhichRuns, WhichWork};
 use super::show::work_line;
@@ -7,7 +8,6 @@ use crate::config::Config;
 use anyhow::{Result, bail, ensure};
 use clap::Args;
 use engine::{Engine, EventKey, Origin, RunFilter, RunId, TurnError, WorkFilter, WorkId, WorkView};
-use serde::Serialize;
 use std::process::ExitCode;
 
 /// Who acts, and how.
@@ -25,20 +25,6 @@ pub(in crate::commands) struct Hand {
     /// As JSON.
     #[arg(long)]
     json: bool,
-}
-
-/// What came of one act.
-#[derive(Serialize)]
-struct Done {
-    /// The work or the run.
-    what: String,
-    /// In one line.
-    about: String,
-    /// `would`, `done` or `refused`; `unread` where nothing could be done because it cannot be read, `left` for what `--limit` left out.
-    outcome: &'static str,
-    /// Why nothing was done, or what it leads to.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    note: Option<String>,
 }
 
 impl Hand {
@@ -71,16 +57,6 @@ impl Hand {
             }
         }
         Ok(if refused + unread == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-    }
-}
-
-impl Done {
-    fn of(what: String, about: String, outcome: Result<Option<String>, String>, write: bool) -> Self {
-        let did = if write { "done" } else { "would" };
-        match outcome {
-            Ok(note) => Self { what, about, outcome: did, note },
-            Err(why) => Self { what, about, outcome: "refused", note: Some(why) },
-        }
     }
 }
 

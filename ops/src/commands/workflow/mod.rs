@@ -6,6 +6,7 @@ mod prove;
 mod show;
 
 use super::brake;
+use super::done;
 use super::instant::spelled;
 use super::look::{List, onlooker};
 use super::which::{WhichRuns, WhichWork};
@@ -106,7 +107,7 @@ pub(crate) enum Workflow {
         /// Which workflow.
         workflow: String,
         #[command(flatten)]
-        hand: brake::Hand,
+        hand: done::Hand,
     },
     /// Write the rows that people read again from the states of a workflow's runs; tells what would change.
     Reproject {
