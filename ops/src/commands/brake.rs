@@ -85,6 +85,18 @@ pub(super) async fn resume(config: &Config, target: Target, hand: &Hand) -> Resu
     hand.tell("resume", (target.to_string(), about), (held, "goes on".to_owned()))
 }
 
+/// Limits how much of a queue is in hands at once, or lifts the limit.
+pub(super) async fn limit(config: &Config, queue: String, most: Option<i32>, hand: &Hand) -> Result<ExitCode> {
+    let (engine, target) = (onlooker(config).await?, Target::Queue(queue.clone()));
+    let about = stands(&engine, config, &target).await?;
+    let new = match hand.write {
+        true => Some(engine.limit(&queue, most, &hand.actor).await?),
+        false => None,
+    };
+    let came = most.map_or_else(|| "is as wide as its room".to_owned(), |most| format!("has at most {most} at once"));
+    hand.tell("limit", (target.to_string(), about), (new, came))
+}
+
 /// How a target stands; a misspelt one must not look as if it were held.
 async fn stands(engine: &Engine, config: &Config, target: &Target) -> Result<String> {
     let brakes = engine.brakes().await?;

@@ -45,6 +45,19 @@ pub(crate) enum Queue {
         #[command(flatten)]
         hand: Hand,
     },
+    /// Say how much of a queue may be in hands at once, in all processes together.
+    Limit {
+        /// Which queue.
+        queue: String,
+        /// So much.
+        #[arg(long, value_name = "N", required_unless_present = "none", value_parser = clap::value_parser!(i32).range(1..=100_000))]
+        at_once: Option<i32>,
+        /// As much as the processes have room for.
+        #[arg(long, conflicts_with = "at_once")]
+        none: bool,
+        #[command(flatten)]
+        hand: Hand,
+    },
 }
 
 impl Queue {
@@ -67,6 +80,7 @@ impl Queue {
             }
             Self::Pause { queue, pause } => brake::pause(config, Target::Queue(queue), &pause).await,
             Self::Resume { queue, hand } => brake::resume(config, Target::Queue(queue), &hand).await,
+            Self::Limit { queue, at_once, none: _, hand } => brake::limit(config, queue, at_once, &hand).await,
         }
     }
 }

@@ -67,6 +67,14 @@ async fn what_is_held_back_and_let_go_by_hand() -> Result<()> {
         session.act(&there, &format!("{kind} resume {thing}")).await?;
         insta::assert_snapshot!(format!("hold_{name}"), redacted(&session.0));
     }
+    let mut width = Session::default();
+    width.act(&there, "queue limit mail --at-once 2").await?;
+    width.types(&there, "queue list").await?;
+    width.act(&there, "queue limit mail --none").await?;
+    insta::assert_snapshot!("limit_queue", redacted(&width.0));
+    for words in ["queue limit mail", "queue limit mail --at-once 0", "queue limit mail --at-once 2 --none"] {
+        assert_eq!(there.installation.run(words).await?.code, Some(2), "{words}");
+    }
     let mut parties = Session::default();
     parties.types(&there, "party list").await?;
     parties.types(&there, "party list --json").await?;
