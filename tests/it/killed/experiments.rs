@@ -15,6 +15,7 @@ mod points;
 mod poison;
 mod postgres;
 mod redis;
+mod rolls;
 mod slow;
 mod soak;
 mod storms;

@@ -163,7 +163,7 @@ impl Tx {
             record::on_target(&**self, ("limit", &target.to_string()), (actor, Some(&wide))).await?;
             tracing::warn!(queue, limit = wide, actor, "a queue was given another width");
         }
-        self.once_committed(|core| core.brakes_changed());
+        self.once_committed(Core::brakes_changed);
         Ok(new)
     }
 
