@@ -24,5 +24,6 @@ mod silent_wires;
 mod starts;
 pub(crate) mod storm;
 mod switchboard;
+mod told;
 mod toy;
 mod tries;

@@ -10,7 +10,7 @@ mod series;
 pub use described::{Described, table};
 
 use crate::heart::LastBeat;
-use engine::{Ended, News, Observe, Tried};
+use engine::{Called, Ended, News, Observe, Tried};
 use gather::Gathered;
 use prometheus::Registry;
 use series::Series;
@@ -76,7 +76,7 @@ impl Observe for Metrics {
     }
 
     fn tried(&self, tried: &Tried<'_>) {
-        let Tried { work: _, queue, party, workflow, effect, ended, waited, took } = *tried;
+        let Tried { work: _, queue, workflow, effect, ended, waited, took } = *tried;
         let outcome = match ended {
             Ended::Done => "done",
             Ended::Retried(_) => "retried",
@@ -87,17 +87,15 @@ impl Observe for Metrics {
         series.tries.with_label_values(&[workflow, effect, outcome]).inc();
         series.wait.with_label_values(&[queue]).observe(waited.as_secs_f64());
         series.duration.with_label_values(&[workflow, effect]).observe(took.as_secs_f64());
-        if let Some(party) = party {
-            let came_to = match ended {
-                Ended::Retried(class) | Ended::Parked(class) => class,
-                Ended::Done | Ended::Refused => "answered",
-            };
-            series.calls.with_label_values(&[party, came_to]).inc();
-            series.call_duration.with_label_values(&[party]).observe(took.as_secs_f64());
-        }
         if let Ended::Retried(class) = ended {
             series.retries.with_label_values(&[queue, class]).inc();
         }
+    }
+
+    fn called(&self, called: &Called<'_>) {
+        let Called { party, effect, failed, took } = *called;
+        self.series.calls.with_label_values(&[party, effect, failed.unwrap_or("answered")]).inc();
+        self.series.call_duration.with_label_values(&[party]).observe(took.as_secs_f64());
     }
 
     fn parked(&self, queue: &str, class: &str) {
@@ -140,7 +138,11 @@ mod tests {
     fn tried(ended: Ended) -> Tried<'static> {
         let (waited, took) = (Duration::from_millis(3), Duration::from_millis(20));
         let work = engine::WorkId { run: engine::RunId::from_uuid(uuid::Uuid::nil()), seq: 0, n: 0 };
-        Tried { work, queue: "mail", party: Some("smtp"), workflow: "mail", effect: "Deliver", ended, waited, took }
+        Tried { work, queue: "mail", workflow: "mail", effect: "Deliver", ended, waited, took }
+    }
+
+    fn called(failed: Option<&'static str>) -> Called<'static> {
+        Called { party: "smtp", effect: "Deliver", failed, took: Duration::from_millis(20) }
     }
 
     #[test]
@@ -150,6 +152,8 @@ mod tests {
             metrics.tried(&tried(Ended::Retried("transient")));
             metrics.tried(&tried(Ended::Parked("poison")));
             metrics.tried(&tried(Ended::Refused));
+            metrics.called(&called(None));
+            metrics.called(&called(Some("transient")));
             metrics.parked("mail", "poison");
             metrics.committed(12, Duration::from_millis(2));
             metrics.claimed(7, Duration::from_millis(2));
@@ -172,9 +176,9 @@ mod tests {
             r#"innkeeper_workflow_started_total{workflow="payment"} 1"#,
             r#"innkeeper_workflow_finished_total{state="Voided",workflow="payment"} 1"#,
             r#"innkeeper_workflow_repeats_total{workflow="payment"} 1"#,
-            r#"innkeeper_party_calls_total{outcome="transient",party="smtp"} 1"#,
-            r#"innkeeper_party_calls_total{outcome="answered",party="smtp"} 2"#,
-            r#"innkeeper_party_call_duration_seconds_count{party="smtp"} 4"#,
+            r#"innkeeper_party_calls_total{effect="Deliver",outcome="transient",party="smtp"} 1"#,
+            r#"innkeeper_party_calls_total{effect="Deliver",outcome="answered",party="smtp"} 1"#,
+            r#"innkeeper_party_call_duration_seconds_count{party="smtp"} 2"#,
         ] {
             assert!(text.contains(line), "{line} is not in\n{text}");
         }

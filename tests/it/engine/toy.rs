@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engine::{
-    Attempt, Changed, Conflict, Databases, Ended, Engine, Fact, Fault, Found, Observe, Perform, Policy, PostFacts,
-    Posted, Project, ProjectError, Refusal, Registry, RunId, Settings, Step, Timestamp, Tried, Tx, Workflow,
+    Attempt, Called, Changed, Conflict, Databases, Ended, Engine, Fact, Fault, Found, Observe, Party, Perform, Policy,
+    PostFacts, Posted, Project, ProjectError, Refusal, Registry, RunId, Settings, Step, Timestamp, Tried, Tx, Workflow,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -223,6 +223,9 @@ impl PostFacts for Posts {
     }
 }
 
+/// A call as the engine tells of it: what it was for, and the class of its failure.
+pub(super) type Told = (String, Option<&'static str>);
+
 /// Remembers what the engine tells of itself.
 #[derive(Clone, Default)]
 pub(super) struct Heard {
@@ -230,6 +233,8 @@ pub(super) struct Heard {
     pub(super) ends: Arc<Mutex<Vec<Ended>>>,
     /// What was put aside, by the class of its failure.
     pub(super) parked: Arc<Mutex<Vec<String>>>,
+    /// Calls to outside parties.
+    pub(super) calls: Arc<Mutex<Vec<Told>>>,
     /// How many turns each commit of the writer had.
     pub(super) commits: Arc<Mutex<Vec<usize>>>,
     /// Whether what was remembered of runs was so.
@@ -255,6 +260,10 @@ impl Observe for Heard {
         self.parked.lock().unwrap().push(class.to_owned());
     }
 
+    fn called(&self, called: &Called<'_>) {
+        self.calls.lock().unwrap().push((called.effect.to_owned(), called.failed));
+    }
+
     fn tried(&self, tried: &Tried<'_>) {
         self.ends.lock().unwrap().push(tried.ended);
     }
@@ -271,30 +280,35 @@ pub(super) struct Theatre {
 
 impl Theatre {
     pub(super) async fn open(db: TestDatabase) -> Self {
-        let sql = "create table toy_seat (seat bigint primary key, run uuid not null)";
-        db.connection.execute_unprepared(sql).await.unwrap();
+        build(&db).await;
         Self::beside(&db, BoxOffice::default(), 1).await
     }
 
+    /// One whose calls to the box office are calls to an outside party.
+    pub(super) async fn of_a_party(db: TestDatabase) -> Self {
+        build(&db).await;
+        let parties = Registry::new().party(Party::new("box office", &["default"]));
+        Self::of(&db, BoxOffice::default(), parties, process(1).rooms(&ROOMS)).await
+    }
+
     /// Another process's worth of engine over the same database and the same outside world.
-    pub(super) async fn beside(db: &TestDatabase, office: BoxOffice, process: u128) -> Self {
-        Self::with_rooms(db, office, process, &[("default", 64), ("engine", 64)]).await
+    pub(super) async fn beside(db: &TestDatabase, office: BoxOffice, number: u128) -> Self {
+        Self::of(db, office, Registry::new(), process(number).rooms(&ROOMS)).await
     }
 
     /// One that only takes orders, as an API does: it carries nothing out.
-    pub(super) async fn without_hands(db: &TestDatabase, office: BoxOffice, process: u128) -> Self {
-        Self::with_rooms(db, office, process, &[]).await
+    pub(super) async fn without_hands(db: &TestDatabase, office: BoxOffice, number: u128) -> Self {
+        Self::of(db, office, Registry::new(), process(number)).await
     }
 
-    async fn with_rooms(db: &TestDatabase, office: BoxOffice, process: u128, rooms: &[(&'static str, usize)]) -> Self {
+    async fn of(db: &TestDatabase, office: BoxOffice, parties: Registry, mut settings: Settings) -> Self {
         let (posts, heard) = (Posts::default(), Heard::default());
         let processes = {
             let (office, posts) = (office.clone(), posts.clone());
-            move || Registry::new().register::<Seat>(office.clone()).facts(posts.clone())
+            move |registry: Registry| registry.register::<Seat>(office.clone()).facts(posts.clone())
         };
-        let registry = processes();
-        db.proven_by(processes);
-        let mut settings = Settings::new("test", uuid::Uuid::from_u128(process), "test").rooms(rooms);
+        let registry = processes(parties);
+        db.proven_by(move || processes(Registry::new()));
         settings.observer = Arc::new(heard.clone());
         let engine = Engine::open(settings, connect(db).await, registry);
         engine.beat().await.unwrap();
@@ -312,6 +326,17 @@ impl Theatre {
     pub(super) async fn keys(&self, run: RunId) -> Vec<String> {
         self.engine.journal(run).await.unwrap().into_iter().map(|t| t.key).collect()
     }
+}
+
+const ROOMS: [(&str, usize); 2] = [("default", 64), ("engine", 64)];
+
+fn process(number: u128) -> Settings {
+    Settings::new("test", uuid::Uuid::from_u128(number), "test")
+}
+
+async fn build(db: &TestDatabase) {
+    let sql = "create table toy_seat (seat bigint primary key, run uuid not null)";
+    db.connection.execute_unprepared(sql).await.unwrap();
 }
 
 /// Connections as a process of its own has them.

@@ -102,7 +102,7 @@ impl Series {
         let took = HistogramOpts::new("innkeeper_work_duration_seconds", "From an effect's claim to its conclusion.");
         let called = HistogramOpts::new(
             "innkeeper_party_call_duration_seconds",
-            "From an effect's claim to its conclusion, by outside party.",
+            "From a call to its answer, or to its failure, with the look-up before it if there was one.",
         );
         let last_tick = Opts::new(
             "innkeeper_schedule_last_tick_timestamp_seconds",
@@ -155,8 +155,8 @@ impl Series {
             )?,
             calls: desk.counters(
                 "innkeeper_party_calls_total",
-                "Calls to outside parties: answered, or the class of failure.",
-                &["party", "outcome"],
+                "Calls to outside parties by what they were for and came to: answered, or the class of failure.",
+                &["party", "effect", "outcome"],
             )?,
             call_duration: desk.histograms(called.buckets(SECONDS.to_vec()), &["party"])?,
             circuit: desk.gauges(
@@ -257,9 +257,10 @@ impl Series {
         for pairs in [&self.retries, &self.parked] {
             pairs.with_label_values(&["q", "c"]).inc();
         }
-        for pairs in [&self.finished, &self.turns, &self.calls] {
+        for pairs in [&self.finished, &self.turns] {
             pairs.with_label_values(&["w", "x"]).inc();
         }
+        self.calls.with_label_values(&["p", "e", "answered"]).inc();
         self.call_duration.with_label_values(&["p"]).observe(1.0);
         self.circuit.with_label_values(&["p"]).set(1);
         self.paused.with_label_values(&["queue", "q"]).set(1);

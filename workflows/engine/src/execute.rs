@@ -4,7 +4,7 @@ use crate::attempt::{Approach, Completed, LookedUp, Next, doubted, must_be_confi
 use crate::engine::Engine;
 use crate::event::{Input, Origin, Verdict, What};
 use crate::hands::Lease;
-use crate::observe::{Ended, Tried};
+use crate::observe::{Called, Ended, Tried};
 use crate::process::{Process, RawAttempt};
 use crate::step::variant;
 use crate::storage::single::lock;
@@ -113,9 +113,8 @@ impl Engine {
         }
         let began = Instant::now();
         let tried = self.tried(&process, lease, policy).await;
-        let called = row.outcome.is_none() && !matches!(tried, Ok(None));
-        if called {
-            self.tell_of_party(row, tried.as_ref().err()).await;
+        if row.outcome.is_none() && !matches!(tried, Ok(None)) {
+            self.tell_of_party(row, tried.as_ref().err(), began.elapsed()).await;
         }
         let ended = match tried {
             Ok(Some(event)) => self.conclude(lease, event).await?,
@@ -128,15 +127,16 @@ impl Engine {
         };
         let waited = (row.now - row.due).to_std().unwrap_or_default();
         let (queue, workflow, effect) = (row.queue.as_str(), row.workflow.as_str(), variant(&row.payload));
-        let party = self.core.registry.party_of(queue).filter(|_| called).map(|party| party.name);
         let (work, took) = (row.work, began.elapsed());
-        self.core.observer.tried(&Tried { work, queue, party, workflow, effect, ended, waited, took });
+        self.core.observer.tried(&Tried { work, queue, workflow, effect, ended, waited, took });
         Ok(())
     }
 
     /// Whoever called a party says how that went. The call's own conclusion does not wait for a database that fails to hear it.
-    async fn tell_of_party(&self, row: &ClaimedRow, fault: Option<&Fault>) {
+    async fn tell_of_party(&self, row: &ClaimedRow, fault: Option<&Fault>, took: Duration) {
         let Some(party) = self.core.registry.party_of(&row.queue) else { return };
+        let (effect, failed) = (variant(&row.payload), fault.map(Fault::class));
+        self.core.observer.called(&Called { party: party.name, effect, failed, took });
         // Only for outside parties, and larger than all the rest: every execution would carry room for it.
         if let Err(error) = Box::pin(self.heed(party, fault)).await {
             tracing::warn!(party = party.name, error = %error, "how a call to a party went could not be noted");

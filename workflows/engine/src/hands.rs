@@ -61,6 +61,12 @@ impl Lease {
         self.row.now + self.since.elapsed()
     }
 
+    /// As if this process had had it for so much longer.
+    #[cfg(any(test, feature = "testkit"))]
+    pub fn grow_older(&mut self, by: Duration) {
+        self.since = self.since.checked_sub(by).expect("this machine is not as young");
+    }
+
     /// Since this process has it.
     pub(crate) fn age(&self) -> Duration {
         self.since.elapsed()

@@ -143,7 +143,7 @@ pub use hands::{Hands, Lease};
 pub use id::{RunId, WorkId};
 pub use link::Link;
 pub use listing::{Listed, Rows, RunFilter, Standing, WorkFilter, WorkPlace};
-pub use observe::{Ended, News, Observe, Tried, Unobserved};
+pub use observe::{Called, Ended, News, Observe, Tried, Unobserved};
 pub use operate::{Depth, RunView, TurnView, WorkView};
 pub use party::{Limits, Party, Patience, Rate};
 pub use policy::{DEFAULT_QUEUE, ENGINE_QUEUE, Lane, Policy, Priority, Queue};

@@ -52,8 +52,6 @@ pub struct Tried<'a> {
     pub work: WorkId,
     /// The queue it waited in.
     pub queue: &'a str,
-    /// The outside party that was called, if one was.
-    pub party: Option<&'static str>,
     /// Its workflow.
     pub workflow: &'a str,
     /// Its name.
@@ -63,6 +61,19 @@ pub struct Tried<'a> {
     /// From the instant it was due to its claim, on the business clock.
     pub waited: Duration,
     /// From its claim to its conclusion.
+    pub took: Duration,
+}
+
+/// One call to an outside party, as it went; what its answer leads to is told with the try.
+#[derive(Clone, Copy, Debug)]
+pub struct Called<'a> {
+    /// Who was called.
+    pub party: &'static str,
+    /// The effect that it was called for.
+    pub effect: &'a str,
+    /// The class of the failure, if there was no answer.
+    pub failed: Option<&'static str>,
+    /// Until the answer, with the look-up before the call if there was one.
     pub took: Duration,
 }
 
@@ -76,6 +87,8 @@ pub trait Observe: Send + Sync + 'static {
     fn news(&self, _news: &News) {}
     /// A try at an effect ended.
     fn tried(&self, _tried: &Tried<'_>) {}
+    /// An outside party was called.
+    fn called(&self, _called: &Called<'_>) {}
     /// Work was put aside for a person.
     fn parked(&self, _queue: &str, _class: &str) {}
     /// Leases of dead processes were freed.

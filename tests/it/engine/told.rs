@@ -1,0 +1,75 @@
+//! What the engine tells of its work, for metrics: only calls that were made are told, each with what it came to.
+
+use super::fences::silence;
+use super::toy::{Mood, Seat, State, Theatre, run, terms};
+use engine::{Ended, Origin, Settling};
+use harness::{TestDatabase, on_both};
+use sea_orm::ConnectionTrait;
+use std::time::Duration;
+
+async fn started(db: TestDatabase, moods: &[Mood]) -> Theatre {
+    let theatre = Theatre::of_a_party(db).await;
+    theatre.office.will(moods);
+    theatre.engine.start::<Seat>(run(1), "k", &terms(1), Origin::default()).await.unwrap();
+    theatre
+}
+
+async fn a_minute(theatre: &Theatre) {
+    let later = theatre.engine.now().await.unwrap() + Duration::from_secs(60);
+    theatre.engine.advance_to(later, Settling::Inline).await.unwrap();
+}
+
+/// What calls to pay came to: nothing stands for an answer.
+fn paying(theatre: &Theatre) -> Vec<Option<&'static str>> {
+    let calls = theatre.heard.calls.lock().unwrap().clone();
+    assert!(calls.iter().all(|(effect, _)| effect == "Pay"), "{calls:?}");
+    calls.into_iter().map(|(_, failed)| failed).collect()
+}
+
+async fn a_failure_that_a_process_can_live_with_is_no_answer(db: TestDatabase) {
+    let theatre = started(db, &[Mood::Down, Mood::Down, Mood::Down]).await;
+    a_minute(&theatre).await;
+    assert_eq!(theatre.state(run(1)).await, State::Lost);
+    assert_eq!(paying(&theatre), [Some("transient"); 3]);
+    assert_eq!(theatre.heard.ends.lock().unwrap().last(), Some(&Ended::Done), "of the work itself");
+}
+
+async fn a_saved_answer_is_no_second_call(db: TestDatabase) {
+    let theatre = started(db.clone(), &[]).await;
+    db.connection.execute_unprepared("alter table toy_seat rename to toy_seat_gone").await.unwrap();
+    theatre.engine.settle().await.unwrap();
+    assert_eq!((paying(&theatre), theatre.heard.parked.lock().unwrap().clone()), (vec![None], vec!["poison".into()]));
+    db.connection.execute_unprepared("alter table toy_seat_gone rename to toy_seat").await.unwrap();
+    let parked = theatre.engine.parked().await.unwrap()[0].work;
+    assert!(theatre.engine.retry(parked, Origin::actor("usr_op")).await.unwrap());
+    theatre.engine.settle().await.unwrap();
+    assert_eq!(theatre.state(run(1)).await, State::Paid { receipt: "r1".into() });
+    assert_eq!(paying(&theatre), [None]);
+}
+
+async fn a_lease_that_was_lost_before_its_call_is_no_call(db: TestDatabase) {
+    let theatre = started(db.clone(), &[]).await;
+    let mut lease = theatre.engine.hands().next().await.expect("the turn leased its effect to this process");
+    lease.grow_older(Duration::from_secs(20));
+    let other = Theatre::beside(&db, theatre.office.clone(), 2).await;
+    silence(&theatre, 1).await;
+    assert_eq!(other.engine.rescue().await.unwrap(), 1);
+    theatre.engine.execute(lease).await;
+    assert_eq!(paying(&theatre), []);
+    assert_eq!(*theatre.heard.ends.lock().unwrap(), [Ended::Refused]);
+    assert!(theatre.office.calls.lock().unwrap().is_empty());
+}
+
+async fn our_own_mistake_is_told_as_one_and_as_parked(db: TestDatabase) {
+    let theatre = started(db, &[Mood::Mistaken]).await;
+    theatre.engine.settle().await.unwrap();
+    assert_eq!(paying(&theatre), [Some("misconfigured")]);
+    assert_eq!(*theatre.heard.parked.lock().unwrap(), ["misconfigured"]);
+}
+
+on_both!(
+    a_failure_that_a_process_can_live_with_is_no_answer,
+    a_saved_answer_is_no_second_call,
+    a_lease_that_was_lost_before_its_call_is_no_call,
+    our_own_mistake_is_told_as_one_and_as_parked,
+);
