@@ -69,7 +69,10 @@ impl Observe for Metrics {
         let series = &self.series;
         match news {
             News::Started { workflow } => series.started.with_label_values(&[*workflow]).inc(),
-            News::Finished { workflow, state } => series.finished.with_label_values(&[*workflow, state]).inc(),
+            News::Finished { workflow, state, lasted } => {
+                series.finished.with_label_values(&[*workflow, state]).inc();
+                series.lifetime.with_label_values(&[*workflow, state]).observe(lasted.as_secs_f64());
+            }
             News::Turned { workflow, verdict } => series.turns.with_label_values(&[*workflow, *verdict]).inc(),
             News::Repeated { workflow } => series.repeated.with_label_values(&[*workflow]).inc(),
         }
@@ -159,7 +162,8 @@ mod tests {
             metrics.claimed(7, Duration::from_millis(2));
             metrics.news(&News::Started { workflow: "payment" });
             metrics.news(&News::Turned { workflow: "payment", verdict: "unexpected" });
-            metrics.news(&News::Finished { workflow: "payment", state: "Voided".to_owned() });
+            let (state, lasted) = ("Voided".to_owned(), Duration::from_secs(5400));
+            metrics.news(&News::Finished { workflow: "payment", state, lasted });
             metrics.news(&News::Repeated { workflow: "payment" });
         });
         for line in [
@@ -206,4 +210,7 @@ mod tests {
             }
         }
     }
+            r#"innkeeper_workflow_duration_seconds_sum{state="Voided",workflow="payment"} 5400"#,
+            r#"innkeeper_workflow_duration_seconds_bucket{state="Voided",workflow="payment",le="3600"} 0"#,
+            r#"innkeeper_workflow_duration_seconds_bucket{state="Voided",workflow="payment",le="21600"} 1"#,
 }

@@ -67,7 +67,24 @@ async fn our_own_mistake_is_told_as_one_and_as_parked(db: TestDatabase) {
     assert_eq!(*theatre.heard.parked.lock().unwrap(), ["misconfigured"]);
 }
 
+/// What people wait for is on the clock by which they live.
+async fn a_run_lasts_from_its_first_turn_to_its_last(db: TestDatabase) {
+    let office = Theatre::open(db.clone()).await;
+    let desk = Theatre::without_hands(&db, office.office.clone(), 2).await;
+    office.office.will(&[Mood::Down, Mood::Down, Mood::Down]);
+    let first = desk.engine.now().await.unwrap();
+    desk.engine.start::<Seat>(run(1), "k", &terms(1), Origin::default()).await.unwrap();
+    db.connection.execute_unprepared("update business_clock set offset_us = offset_us + 40000000").await.unwrap();
+    a_minute(&office).await;
+    let passed = (office.engine.now().await.unwrap() - first).to_std().unwrap();
+    let endings = office.heard.endings.lock().unwrap().clone();
+    let [(state, lasted)] = &endings[..] else { panic!("{endings:?}") };
+    assert_eq!(state, "Lost");
+    assert!(*lasted >= Duration::from_secs(40) && *lasted <= passed, "{lasted:?} of {passed:?}");
+}
+
 on_both!(
+    a_run_lasts_from_its_first_turn_to_its_last,
     a_failure_that_a_process_can_live_with_is_no_answer,
     a_saved_answer_is_no_second_call,
     a_lease_that_was_lost_before_its_call_is_no_call,

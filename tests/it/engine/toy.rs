@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engine::{
-    Attempt, Called, Changed, Conflict, Databases, Ended, Engine, Fact, Fault, Found, Observe, Party, Perform, Policy,
-    PostFacts, Posted, Project, ProjectError, Refusal, Registry, RunId, Settings, Step, Timestamp, Tried, Tx, Workflow,
+    Attempt, Called, Changed, Conflict, Databases, Ended, Engine, Fact, Fault, Found, News, Observe, Party, Perform,
+    Policy, PostFacts, Posted, Project, ProjectError, Refusal, Registry, RunId, Settings, Step, Timestamp, Tried, Tx,
+    Workflow,
 };
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -235,6 +236,8 @@ pub(super) struct Heard {
     pub(super) parked: Arc<Mutex<Vec<String>>>,
     /// Calls to outside parties.
     pub(super) calls: Arc<Mutex<Vec<Told>>>,
+    /// In which states runs ended, and how long they had lasted.
+    pub(super) endings: Arc<Mutex<Vec<(String, Duration)>>>,
     /// How many turns each commit of the writer had.
     pub(super) commits: Arc<Mutex<Vec<usize>>>,
     /// Whether what was remembered of runs was so.
@@ -258,6 +261,12 @@ impl Observe for Heard {
 
     fn parked(&self, _queue: &str, class: &str) {
         self.parked.lock().unwrap().push(class.to_owned());
+    }
+
+    fn news(&self, news: &News) {
+        if let News::Finished { state, lasted, .. } = news {
+            self.endings.lock().unwrap().push((state.clone(), *lasted));
+        }
     }
 
     fn called(&self, called: &Called<'_>) {

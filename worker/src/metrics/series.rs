@@ -12,6 +12,9 @@ use std::cell::RefCell;
 const SECONDS: &[f64] = &[0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 30.0, 60.0];
 /// A wait can be long: a queue that stands.
 const WAITS: &[f64] = &[0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 1800.0];
+/// What people wait for: from a letter to a stay that was booked a year ahead.
+const LIVES: &[f64] =
+    &[1.0, 10.0, 60.0, 600.0, 3600.0, 21_600.0, 86_400.0, 604_800.0, 2_592_000.0, 7_776_000.0, 31_536_000.0];
 const COMMITS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
 const TURNS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
@@ -25,6 +28,7 @@ pub(super) struct Series {
     pub(super) parked: IntCounterVec,
     pub(super) started: IntCounterVec,
     pub(super) finished: IntCounterVec,
+    pub(super) lifetime: HistogramVec,
     pub(super) turns: IntCounterVec,
     pub(super) repeated: IntCounterVec,
     pub(super) calls: IntCounterVec,
@@ -100,6 +104,10 @@ impl Series {
         let wait =
             HistogramOpts::new("innkeeper_work_wait_seconds", "From the instant an effect was due to its claim.");
         let took = HistogramOpts::new("innkeeper_work_duration_seconds", "From an effect's claim to its conclusion.");
+        let lived = HistogramOpts::new(
+            "innkeeper_workflow_duration_seconds",
+            "From the first turn of a run to the one that ended it, on the business clock, by the state in which it ended.",
+        );
         let called = HistogramOpts::new(
             "innkeeper_party_call_duration_seconds",
             "From a call to its answer, or to its failure, with the look-up before it if there was one.",
@@ -143,6 +151,7 @@ impl Series {
                 "Runs that came to their end, by the state in which they did.",
                 &["workflow", "state"],
             )?,
+            lifetime: desk.histograms(lived.buckets(LIVES.to_vec()), &["workflow", "state"])?,
             turns: desk.counters(
                 "innkeeper_workflow_turns_total",
                 "Turns by verdict: moved, ignored, or unexpected for a fact that found no place.",
@@ -251,6 +260,7 @@ impl Series {
         self.wait.with_label_values(&["q"]).observe(1.0);
         self.duration.with_label_values(&["w", "e"]).observe(1.0);
         self.tries.with_label_values(&["w", "e", "done"]).inc();
+        self.lifetime.with_label_values(&["w", "s"]).observe(1.0);
         self.pool.with_label_values(&["read", "idle"]).set(1);
         self.pool_limit.with_label_values(&["read"]).set(1);
         self.silences.with_label_values(&["read"]).inc();

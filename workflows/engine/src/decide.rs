@@ -238,8 +238,10 @@ impl Decided {
             self.news.push(News::Started { workflow });
         }
         self.news.extend(draft.journal.iter().map(|turn| News::Turned { workflow, verdict: turn.mark.as_str() }));
-        if draft.ended {
-            self.news.push(News::Finished { workflow, state: draft.row.state_name.clone() });
+        if let (true, Some(last)) = (draft.ended, draft.journal.last()) {
+            let (state, lasted) =
+                (draft.row.state_name.clone(), (last.at - draft.row.begun).to_std().unwrap_or_default());
+            self.news.push(News::Finished { workflow, state, lasted });
         }
     }
 

@@ -37,6 +37,8 @@ pub enum News {
         workflow: &'static str,
         /// The state in which it ended.
         state: String,
+        /// From its first turn to its last, on the business clock: what its people waited.
+        lasted: Duration,
     },
     /// An event or a start came again and changed nothing.
     Repeated {

@@ -83,6 +83,7 @@ mod tests {
             finished: false,
             unexpected: 0,
             head: vec![7; 32],
+            begun: Timestamp::UNIX_EPOCH,
         };
         Kept { row, quiet_until: Timestamp::MAX_UTC }
     }

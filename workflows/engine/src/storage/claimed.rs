@@ -78,7 +78,7 @@ impl ClaimedRow {
 
 /// The run of claimed work, if it is told until when its timers are quiet: beyond every instant when it has none.
 fn seen(row: &PgRow, id: RunId, workflow: &str, input: &str) -> Result<Option<Box<Kept>>, sqlx::Error> {
-    let Some(quiet_until) = row.try_get::<Option<i64>, _>(28)? else { return Ok(None) };
+    let Some(quiet_until) = row.try_get::<Option<i64>, _>(29)? else { return Ok(None) };
     let parent: Option<Uuid> = row.try_get(21)?;
     let row = RunRow {
         id,
@@ -93,6 +93,7 @@ fn seen(row: &PgRow, id: RunId, workflow: &str, input: &str) -> Result<Option<Bo
         finished: false,
         unexpected: row.try_get(26)?,
         head: row.try_get(27)?,
+        begun: instant(row.try_get(28)?),
     };
     Ok(Some(Box::new(Kept { row, quiet_until: told_quiet(quiet_until) })))
 }
@@ -144,6 +145,8 @@ struct ToldRun {
     unexpected: i32,
     #[serde(with = "hex::serde")]
     head: Vec<u8>,
+    #[serde(with = "ts_microseconds")]
+    begun: Timestamp,
     quiet_until: Option<i64>,
 }
 
@@ -183,7 +186,7 @@ impl From<Told> for ClaimedRow {
 
 impl ToldRun {
     fn kept(self, id: RunId, workflow: String, quiet_until: i64) -> Kept {
-        let Self { input, key, parent, state, state_name, shape, seq, unexpected, head, .. } = self;
+        let Self { input, key, parent, state, state_name, shape, seq, unexpected, head, begun, .. } = self;
         let row = RunRow {
             id,
             workflow,
@@ -197,6 +200,7 @@ impl ToldRun {
             finished: false,
             unexpected,
             head,
+            begun,
         };
         Kept { row, quiet_until: told_quiet(quiet_until) }
     }

@@ -140,14 +140,29 @@ struct ToldRun {
     unexpected: i32,
     #[serde(with = "hex::serde")]
     head: Vec<u8>,
+    #[serde(with = "ts_microseconds")]
+    begun: Timestamp,
 }
 
 impl From<ToldRun> for RunRow {
     fn from(told: ToldRun) -> Self {
-        let ToldRun { id, workflow, key, parent, input, state, state_name, shape, seq, status, unexpected, head } =
-            told;
+        let ToldRun {
+            id,
+            workflow,
+            key,
+            parent,
+            input,
+            state,
+            state_name,
+            shape,
+            seq,
+            status,
+            unexpected,
+            head,
+            begun,
+        } = told;
         let finished = status == 1;
-        Self { id, workflow, key, parent, input, state, state_name, shape, seq, finished, unexpected, head }
+        Self { id, workflow, key, parent, input, state, state_name, shape, seq, finished, unexpected, head, begun }
     }
 }
 
@@ -166,5 +181,6 @@ pub(crate) fn run_row(row: &QueryResult) -> Result<RunRow, DbErr> {
         unexpected: narrow(row.try_get_by_index(10)?)?,
         head: row.try_get_by_index(11)?,
         parent: parent.map(RunId::from_uuid),
+        begun: instant(row.try_get_by_index(13)?),
     })
 }

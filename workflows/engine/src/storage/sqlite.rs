@@ -24,7 +24,7 @@ with c as (select o.offset_us, o.brakes, cast(unixepoch('subsec') * 1000 as inte
 select json_array(
   c.brakes, c.real + c.offset_us, c.real,
   (select json_group_array(json_array(hex(r.id), r.workflow, r.key, iif(r.parent is null, null, hex(r.parent)), r.input, r.state,
-     r.state_name, r.shape, r.seq, r.status, r.unexpected, hex(r.head)))
+     r.state_name, r.shape, r.seq, r.status, r.unexpected, hex(r.head), r.created_at))
    from json_each($1) k join workflow_run r on r.id = unhex(k.value)),
   (select json_group_array(json_array(json_array(hex(w.run), w.seq, w.n), json_array(w.attempt, w.last_error)))
    from jsonb_each($2) k join workflow_work w on w.run = unhex(k.value ->> 0) and w.seq = k.value ->> 1 and w.n = k.value ->> 2),
@@ -99,7 +99,7 @@ where (run, seq, n) in (select run, seq, n from taken)
 returning json_array(json_array(hex(run), seq, n), kind, workflow, queue, priority, payload, request, outcome, attempt, failures, deaths,
   first_claimed_at, error_class, trace,
   (select json_array(r.input, r.key, iif(r.parent is null, null, hex(r.parent)), r.state, r.state_name, r.shape, r.seq, r.unexpected,
-     hex(r.head),
+     hex(r.head), r.created_at,
      case when kind <> 0 or attempt <> 1 or r.status <> 0 then null when r.seq = workflow_work.seq and quiet_until is not null then quiet_until else (
        select iif(count(*) filter (where o.kind = 0) = 1, coalesce(min(o.due) filter (where o.kind = 1), $4), null)
        from workflow_work o where o.run = workflow_work.run) end)
@@ -366,7 +366,7 @@ fn claiming(sql: &str, claim: &Claim, [first, second]: [Value; 2]) -> Statement 
 mod tests {
     use super::*;
     use crate::storage::schema::{DUE_V6, LEASES_V5, QUIET_V9, SQLITE_V1, SQLITE_V2, SQLITE_V3, SQLITE_V4, WIDTH_V11};
-    use crate::storage::{Order, Take};
+    use crate::storage::{Order, Take, instant};
     use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
     use uuid::Uuid;
 
@@ -448,6 +448,7 @@ mod tests {
             finished: false,
             unexpected: 0,
             head,
+            begun: instant(now),
         };
         Batch { now, real: now, born: vec![run], journal: vec![turn], ..Batch::default() }
     }

@@ -92,6 +92,7 @@ impl Draft {
             finished: false,
             unexpected: 0,
             head: GENESIS.to_vec(),
+            begun: now,
         };
         let mut draft = Self::of(process, row, vec![]);
         (draft.born, draft.quiet_until) = (true, Some(Timestamp::MAX_UTC));

@@ -23,6 +23,8 @@ pub(crate) struct RunRow {
     pub(crate) finished: bool,
     pub(crate) unexpected: i32,
     pub(crate) head: Vec<u8>,
+    /// When it began, on the business clock.
+    pub(crate) begun: Timestamp,
 }
 
 impl RunRow {

@@ -37,7 +37,7 @@ from c, workflow_run r
 where w.ctid = any(array(select t.place from taken t)) and w.not_before <= c.real + c.offset_us and r.id = w.run
 returning w.run, w.seq, w.n, w.kind, w.workflow, w.queue, w.payload, w.request, w.outcome, w.attempt, w.failures, w.first_claimed_at,
   w.error_class, w.trace, r.input, c.real + c.offset_us, c.real, w.due, w.priority, w.deaths,
-  r.key, r.parent, r.state, r.state_name, r.shape, r.seq, r.unexpected, r.head,
+  r.key, r.parent, r.state, r.state_name, r.shape, r.seq, r.unexpected, r.head, r.created_at,
   case when w.kind <> 0 or w.attempt <> 1 or r.status <> 0 then null when r.seq = w.seq and w.quiet_until is not null then w.quiet_until else (
     select case when count(*) filter (where o.kind = 0) = 1 then coalesce(min(o.due) filter (where o.kind = 1), $8) end
     from workflow_work o where o.run = w.run) end";

@@ -9,7 +9,7 @@ use sea_orm::{DbBackend, Statement};
 /// `g` makes every later part wait for the run locks: whoever waits for a run sees its timers and fences as they are after the wait
 /// (row locks re-read their rows), and all waiting for work rows happens while holding their run, so groups cannot deadlock.
 const RUNS: &str = r"with r as materialized (
-  select id, workflow, key, parent, input, state, state_name, shape, seq, status, unexpected, head
+  select id, workflow, key, parent, input, state, state_name, shape, seq, status, unexpected, head, created_at
   from workflow_run where id = any($1) order by id for update),
 g as materialized (select count(*) as locked from r),
 c as materialized (
@@ -22,9 +22,9 @@ t as materialized (
 
 /// What was loaded, under the tags that [`Loaded::of_rows`](super::super::Loaded::of_rows) reads.
 const ROWS: &str = r"
-select 1 as tag, id, seq, status::int4, workflow, key, input, state, state_name, shape::int8, unexpected::int8, head, parent from r
-union all select 0, null, c.brakes, null, null, null, null, null, null, c.real + c.offset_us, c.real, null, null from c
-union all select 3, run, seq, n, payload, null, null, null, null, due, scope::int8, null, null from t";
+select 1 as tag, id, seq, status::int4, workflow, key, input, state, state_name, shape::int8, unexpected::int8, head, parent, created_at from r
+union all select 0, null, c.brakes, null, null, null, null, null, null, c.real + c.offset_us, c.real, null, null, null from c
+union all select 3, run, seq, n, payload, null, null, null, null, due, scope::int8, null, null, null from t";
 
 /// What is asked about: parts that nothing is asked of are left out, as in what is written.
 pub(in super::super) fn load(ask: &Ask) -> Statement {
@@ -33,7 +33,7 @@ pub(in super::super) fn load(ask: &Ask) -> Statement {
     let (mut parts, mut rows) = (RUNS.to_owned(), ROWS.to_owned());
     if !ask.fences.is_empty() {
         parts.push_str(&fences(ask, &mut sets));
-        rows.push_str("\nunion all select 2, run, seq, n, last_error, null, null, null, null, attempt::int8, failures::int8, null, null from f");
+        rows.push_str("\nunion all select 2, run, seq, n, last_error, null, null, null, null, attempt::int8, failures::int8, null, null, null from f");
     }
     if !ask.keys.is_empty() {
         rows.push_str(&keys(ask, &mut sets));
@@ -59,7 +59,7 @@ fn keys(ask: &Ask, sets: &mut Sets) -> String {
     let asked = sets.of(vec![("run", ids(keys().map(|k| k.0))), ("key", each(keys().map(|k| k.1.clone())))]);
     format!(
         "
-union all select 4, j.run, null, null, j.key, null, null, null, null, null, null, null, null
+union all select 4, j.run, null, null, j.key, null, null, null, null, null, null, null, null, null
   from {asked} k join workflow_journal j on j.run = k.run and j.key = k.key"
     )
 }

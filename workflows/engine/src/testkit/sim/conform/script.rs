@@ -260,6 +260,7 @@ impl Script {
             finished: false,
             unexpected: 0,
             head: vec![0; 32],
+            begun: instant(now),
         };
         let row = self.moved(row);
         self.written(batch, &row, "", now);

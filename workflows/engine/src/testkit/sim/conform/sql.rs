@@ -220,7 +220,7 @@ impl<'a> Sql<'a> {
     pub(super) async fn history(&self, runs: impl Iterator<Item = RunId>) -> Result<Vec<String>, DbErr> {
         let mut rows = vec![];
         let sql = "select 1, id, seq, cast(status as integer), workflow, key, input, state, state_name, cast(shape as bigint),
-          cast(unexpected as bigint), head, parent from workflow_run";
+          cast(unexpected as bigint), head, parent, created_at from workflow_run";
         for row in single::query(&self.engine.core.db.read, sql, vec![]).await? {
             rows.push(format!("{:?}", storage::loaded::run_row(&row)?));
         }
