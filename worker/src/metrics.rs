@@ -65,6 +65,10 @@ impl Observe for Metrics {
         self.series.claim_duration.observe(took.as_secs_f64());
     }
 
+    fn waited(&self, pool: &'static str, took: Duration) {
+        self.series.pool_wait.with_label_values(&[pool]).observe(took.as_secs_f64());
+    }
+
     fn news(&self, news: &News) {
         let series = &self.series;
         match news {
@@ -165,6 +169,7 @@ mod tests {
             let (state, lasted) = ("Voided".to_owned(), Duration::from_secs(5400));
             metrics.news(&News::Finished { workflow: "payment", state, lasted });
             metrics.news(&News::Repeated { workflow: "payment" });
+            metrics.waited("write", Duration::from_millis(250));
         });
         for line in [
             r#"innkeeper_work_tries_total{effect="Deliver",outcome="done",workflow="mail"} 1"#,
@@ -180,6 +185,7 @@ mod tests {
             r#"innkeeper_workflow_started_total{workflow="payment"} 1"#,
             r#"innkeeper_workflow_finished_total{state="Voided",workflow="payment"} 1"#,
             r#"innkeeper_workflow_repeats_total{workflow="payment"} 1"#,
+            r#"innkeeper_database_wait_seconds_sum{pool="write"} 0.25"#,
             r#"innkeeper_party_calls_total{effect="Deliver",outcome="transient",party="smtp"} 1"#,
             r#"innkeeper_party_calls_total{effect="Deliver",outcome="answered",party="smtp"} 1"#,
             r#"innkeeper_party_call_duration_seconds_count{party="smtp"} 2"#,

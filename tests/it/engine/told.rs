@@ -5,7 +5,7 @@ use super::toy::{Mood, Seat, State, Theatre, run, terms};
 use engine::{Ended, Origin, Settling};
 use harness::{TestDatabase, on_both};
 use sea_orm::ConnectionTrait;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 async fn started(db: TestDatabase, moods: &[Mood]) -> Theatre {
     let theatre = Theatre::of_a_party(db).await;
@@ -83,8 +83,46 @@ async fn a_run_lasts_from_its_first_turn_to_its_last(db: TestDatabase) {
     assert!(*lasted >= Duration::from_secs(40) && *lasted <= passed, "{lasted:?} of {passed:?}");
 }
 
+/// All of it: whoever comes next has to wait for one of them.
+async fn who_waits_for_a_connection_is_heard_of(db: TestDatabase) {
+    let theatre = Theatre::open(db).await;
+    let pools = theatre.engine.databases().pools();
+    let most = pools.iter().find(|pool| pool.pool == "write").unwrap().most;
+    let mut taken = vec![];
+    for _ in 0..most {
+        taken.push(theatre.engine.begin().await.unwrap());
+    }
+    theatre.heard.waits.lock().unwrap().clear();
+    let release = async {
+        let since = Instant::now();
+        tokio::task::yield_now().await;
+        let waited = since.elapsed();
+        drop(taken);
+        waited
+    };
+    let (begun, waited) = futures::join!(theatre.engine.begin(), release);
+    drop(begun.unwrap());
+    let waits = theatre.heard.waits.lock().unwrap().clone();
+    assert!(waits.iter().any(|(pool, took)| *pool == "write" && *took >= waited), "{waits:?}, at least {waited:?}");
+    theatre.engine.vitals().await.unwrap();
+    assert_eq!(theatre.heard.waits.lock().unwrap().last().unwrap().0, "read");
+}
+
+async fn a_fact_that_waits_for_the_sealer_grows_older(db: TestDatabase) {
+    let theatre = started(db.clone(), &[]).await;
+    theatre.engine.settle().await.unwrap();
+    db.connection.execute_unprepared("update business_clock set offset_us = offset_us + 90000000").await.unwrap();
+    let waiting = theatre.engine.vitals().await.unwrap();
+    assert!(waiting.unsealed == 1 && waiting.oldest_unsealed >= Duration::from_secs(90), "{waiting:?}");
+    theatre.engine.seal().await.unwrap();
+    let sealed = theatre.engine.vitals().await.unwrap();
+    assert_eq!((sealed.unsealed, sealed.oldest_unsealed), (0, Duration::ZERO));
+}
+
 on_both!(
     a_run_lasts_from_its_first_turn_to_its_last,
+    who_waits_for_a_connection_is_heard_of,
+    a_fact_that_waits_for_the_sealer_grows_older,
     a_failure_that_a_process_can_live_with_is_no_answer,
     a_saved_answer_is_no_second_call,
     a_lease_that_was_lost_before_its_call_is_no_call,

@@ -238,6 +238,8 @@ pub(super) struct Heard {
     pub(super) calls: Arc<Mutex<Vec<Told>>>,
     /// In which states runs ended, and how long they had lasted.
     pub(super) endings: Arc<Mutex<Vec<(String, Duration)>>>,
+    /// Waits for connections, by the pool.
+    pub(super) waits: Arc<Mutex<Vec<(&'static str, Duration)>>>,
     /// How many turns each commit of the writer had.
     pub(super) commits: Arc<Mutex<Vec<usize>>>,
     /// Whether what was remembered of runs was so.
@@ -261,6 +263,10 @@ impl Observe for Heard {
 
     fn parked(&self, _queue: &str, class: &str) {
         self.parked.lock().unwrap().push(class.to_owned());
+    }
+
+    fn waited(&self, pool: &'static str, took: Duration) {
+        self.waits.lock().unwrap().push((pool, took));
     }
 
     fn news(&self, news: &News) {

@@ -84,6 +84,7 @@ impl Metrics {
         let alive = vitals.processes.iter().map(|(role, count)| (labels([("role", role)]), *count));
         replace(&series.processes, &alive.collect::<Vec<_>>());
         series.unsealed.set(vitals.unsealed);
+        series.oldest_unsealed.set(vitals.oldest_unsealed.as_secs_f64());
         series.idle_in_transaction.set(vitals.idle_in_transaction);
         series.clock_skew.set(here() - vitals.real.timestamp_micros() as f64 / 1e6);
     }

@@ -39,6 +39,7 @@ pub(super) struct Series {
     pub(super) next_tick: GaugeVec,
     pub(super) processes: IntGaugeVec,
     pub(super) unsealed: IntGauge,
+    pub(super) oldest_unsealed: Gauge,
     pub(super) idle_in_transaction: IntGauge,
     pub(super) clock_skew: Gauge,
     pub(super) build: IntGaugeVec,
@@ -53,6 +54,7 @@ pub(super) struct Series {
     pub(super) sealed: IntCounter,
     pub(super) pool: IntGaugeVec,
     pub(super) pool_limit: IntGaugeVec,
+    pub(super) pool_wait: HistogramVec,
     pub(super) silences: IntCounterVec,
     pub(super) held: IntGauge,
     pub(super) beat_age: Gauge,
@@ -107,6 +109,10 @@ impl Series {
         let lived = HistogramOpts::new(
             "innkeeper_workflow_duration_seconds",
             "From the first turn of a run to the one that ended it, on the business clock, by the state in which it ended.",
+        );
+        let pool_wait = HistogramOpts::new(
+            "innkeeper_database_wait_seconds",
+            "The wait for a connection and its first answer: of every transaction, and in the pool that only reads of a look before each scrape.",
         );
         let called = HistogramOpts::new(
             "innkeeper_party_call_duration_seconds",
@@ -182,6 +188,10 @@ impl Series {
             next_tick: desk.with(GaugeVec::new(next_tick, &["schedule"]))?,
             processes: desk.gauges("innkeeper_processes", "Processes whose heartbeat is young, by role.", &["role"])?,
             unsealed: desk.with(IntGauge::new("innkeeper_facts_unsealed", "Facts that wait for the sealer."))?,
+            oldest_unsealed: desk.with(Gauge::new(
+                "innkeeper_facts_unsealed_oldest_age_seconds",
+                "Age of the oldest of them on the business clock; of what a timer posted, since the timer was due.",
+            ))?,
             idle_in_transaction: desk.with(IntGauge::new(
                 "innkeeper_database_idle_in_transaction",
                 "Connections to this database that have stood idle in a transaction for over 5 seconds.",
@@ -225,6 +235,7 @@ impl Series {
                 "Connections that a pool may open.",
                 &["pool"],
             )?,
+            pool_wait: desk.histograms(pool_wait.buckets(COMMITS.to_vec()), &["pool"])?,
             silences: desk.counters(
                 "innkeeper_database_silences_total",
                 "Answers of the database that did not come in time; each cost its connection.",
@@ -260,6 +271,7 @@ impl Series {
         self.wait.with_label_values(&["q"]).observe(1.0);
         self.duration.with_label_values(&["w", "e"]).observe(1.0);
         self.tries.with_label_values(&["w", "e", "done"]).inc();
+        self.pool_wait.with_label_values(&["read"]).observe(1.0);
         self.lifetime.with_label_values(&["w", "s"]).observe(1.0);
         self.pool.with_label_values(&["read", "idle"]).set(1);
         self.pool_limit.with_label_values(&["read"]).set(1);

@@ -1,6 +1,7 @@
 //! The connections of a process: a pool for writes, one for the group writer, one for reads that never begins a transaction.
 
 use crate::link::{Link, SILENCE, Wires};
+use crate::observe::Observe;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DbBackend, DbErr, RuntimeErr};
 use sqlx::sqlite::{SqliteJournalMode, SqliteSynchronous};
 use sqlx::{Connection, SqliteConnection};
@@ -140,12 +141,25 @@ impl Databases {
         &self.write
     }
 
-    /// How full the pools are; on SQLite one connection does all the writing.
+    /// How full the pools are.
     #[must_use]
     pub fn pools(&self) -> Vec<PoolView> {
+        self.named().into_iter().map(|(name, link)| view(name, link)).collect()
+    }
+
+    /// On SQLite one connection does all the writing.
+    fn named(&self) -> Vec<(&'static str, &Link)> {
         match self.backend() {
-            DbBackend::Sqlite => vec![view("write", &self.write), view("read", &self.read)],
-            _ => vec![view("write", &self.write), view("writer", &self.writer), view("read", &self.read)],
+            DbBackend::Sqlite => vec![("write", &self.write), ("read", &self.read)],
+            _ => vec![("write", &self.write), ("writer", &self.writer), ("read", &self.read)],
+        }
+    }
+
+    /// From here on this observer hears how long everybody waits for a connection.
+    pub(crate) fn heard_by(&self, observer: &Arc<dyn Observe>) {
+        for (pool, link) in self.named() {
+            let observer = Arc::clone(observer);
+            link.heard_by(Box::new(move |wait| observer.waited(pool, wait)));
         }
     }
 

@@ -103,6 +103,7 @@ impl Engine {
     #[must_use]
     pub fn open(settings: Settings, db: Databases, registry: Registry) -> Self {
         let Settings { environment, process, role, rooms, group, rescue_after, ring, look, observer, clock } = settings;
+        db.heard_by(&observer);
         let core = Arc::new(Core {
             environment,
             role,

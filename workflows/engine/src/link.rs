@@ -11,7 +11,7 @@ use sqlx::{Connection, Executor};
 use std::future::Future;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
@@ -35,14 +35,30 @@ const GOODBYE: Duration = Duration::from_secs(5);
 /// machine that is busy.
 const DOUBT: Duration = Duration::from_secs(60);
 
+/// Hears how long somebody waited for a connection.
+pub(crate) type Listener = Box<dyn Fn(Duration) + Send + Sync>;
+
 /// What is known of the wires of a pool.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Wires {
     silences: AtomicU64,
     doubted_until: Mutex<Option<Instant>>,
+    listener: OnceLock<Listener>,
+}
+
+impl std::fmt::Debug for Wires {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Wires").field("silences", &self.silences).finish_non_exhaustive()
+    }
 }
 
 impl Wires {
+    fn waited(&self, since: Instant) {
+        if let Some(listener) = self.listener.get() {
+            listener(since.elapsed());
+        }
+    }
+
     fn silent(&self) -> DbErr {
         self.silences.fetch_add(1, Ordering::Relaxed);
         DbErr::Conn(RuntimeErr::Internal("the database does not answer".to_owned()))
@@ -126,6 +142,11 @@ impl Link {
         self.patience.wires.silences.load(Ordering::Relaxed)
     }
 
+    /// From here on this listener hears how long everybody waits; the first one stays.
+    pub(crate) fn heard_by(&self, listener: Listener) {
+        let _ = self.patience.wires.listener.set(listener);
+    }
+
     /// The same link for somebody who asks for much in one statement.
     #[must_use]
     pub fn patient(&self) -> Self {
@@ -155,11 +176,13 @@ impl Link {
         let options = TransactionOptions { sqlite_transaction_mode: immediate, ..Default::default() };
         #[expect(clippy::disallowed_methods, reason = "this is how everybody else begins, and nobody drops it unasked")]
         let mut begin = pin!(pool.begin_with_options(options));
+        let since = Instant::now();
         let begun = patience.within(&mut begin).await.unwrap_or_else(|| {
             // Its connection goes back at the end of this function: by then it is doubted.
             patience.wires.doubt();
             Err(patience.wires.silent())
         });
+        patience.wires.waited(since);
         Ok(Link { inner: begun?, patience })
     }
 }

@@ -85,6 +85,8 @@ pub trait Observe: Send + Sync + 'static {
     fn committed(&self, _turns: usize, _took: Duration) {}
     /// A claim brought so much work, and took this long in the database.
     fn claimed(&self, _count: usize, _took: Duration) {}
+    /// Somebody waited so long for a connection of this pool, up to its first answer.
+    fn waited(&self, _pool: &'static str, _took: Duration) {}
     /// A commit made this true.
     fn news(&self, _news: &News) {}
     /// A try at an effect ended.

@@ -5,6 +5,7 @@ use crate::engine::Engine;
 use crate::storage::{instant, real_clock, statement};
 use crate::{Timestamp, tx};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr};
+use std::time::{Duration, Instant};
 
 /// What the database says of everybody.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Vitals {
     pub processes: Vec<(String, i64)>,
     /// Facts that have no position yet.
     pub unsealed: i64,
+    /// The age of the oldest of them, by its instant on the business clock; of what a timer posted, since the timer was due.
+    pub oldest_unsealed: Duration,
     /// Connections to this database that have been idle within a transaction for over five seconds; always 0 on SQLite, which has
     /// no such view and one writer.
     pub idle_in_transaction: i64,
@@ -34,10 +37,23 @@ impl Engine {
             let row = db.query_one_raw(statement(backend, sql, vec![])).await?;
             row.map_or(Ok(0), |row| row.try_get_by_index::<i64>(0))
         };
-        let unsealed = count("select count(*) from event_log where position is null").await?;
+        let asked = Instant::now();
+        let (now, real) = tx::clocks(db).await?;
+        self.core.observer.waited("read", asked.elapsed());
+        let (unsealed, oldest) = self.unsealed(now).await?;
         let idle_in_transaction = if backend == DbBackend::Postgres { count(IDLE).await? } else { 0 };
-        let real = instant(tx::clocks(db).await?.1);
-        Ok(Vitals { processes: self.alive().await?, unsealed, idle_in_transaction, real })
+        let processes = self.alive().await?;
+        Ok(Vitals { processes, unsealed, oldest_unsealed: oldest, idle_in_transaction, real: instant(real) })
+    }
+
+    /// How many facts wait for the sealer, and since when the oldest does.
+    async fn unsealed(&self, now: Timestamp) -> Result<(i64, Duration), DbErr> {
+        let db = &self.core.db.read;
+        let sql = "select count(*), min(at) from event_log where position is null";
+        let row = db.query_one_raw(statement(db.get_database_backend(), sql, vec![])).await?;
+        let Some(row) = row else { return Ok((0, Duration::ZERO)) };
+        let since = row.try_get_by_index::<Option<i64>>(1)?.map_or(now, instant);
+        Ok((row.try_get_by_index(0)?, (now - since).to_std().unwrap_or_default()))
     }
 
     async fn alive(&self) -> Result<Vec<(String, i64)>, DbErr> {

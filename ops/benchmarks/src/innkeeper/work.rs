@@ -253,6 +253,10 @@ impl Observe for Hands {
         self.metrics.claimed(count, took);
     }
 
+    fn waited(&self, pool: &'static str, took: std::time::Duration) {
+        self.metrics.waited(pool, took);
+    }
+
     fn tried(&self, tried: &Tried<'_>) {
         self.metrics.tried(tried);
         if (tried.workflow, tried.effect, tried.ended) == (Trip::NAME, "Third", Ended::Done) {
