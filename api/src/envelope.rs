@@ -68,13 +68,13 @@ impl Envelope {
     }
 
     async fn admit(&self, route: &str, request: Request, next: Next) -> Response {
-        let room = self.room.try_acquire();
+        let (room, method) = (self.room.try_acquire(), request.method().clone());
         if room.is_err() && !NEVER_TURNED_AWAY.contains(&route) {
-            metrics::shed("full");
+            metrics::shed("full", &method);
             return Problem::new(&catalogue::BUSY).after(Duration::from_secs(1)).into_response();
         }
         tokio::time::timeout(self.time_limit, next.run(request)).await.unwrap_or_else(|_| {
-            metrics::shed("too_slow");
+            metrics::shed("too_slow", &method);
             Problem::new(&catalogue::TOO_SLOW)
                 .after(Duration::from_secs(1))
                 .caused_by("the time limit passed")

@@ -32,8 +32,11 @@ static IN_FLIGHT: LazyLock<IntGauge> = LazyLock::new(|| {
 });
 
 static SHED: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    let opts = opts!("innkeeper_http_shed_total", "Requests turned away to stay alive.");
-    register_int_counter_vec!(opts, &["reason"]).expect(TWICE)
+    let opts = opts!(
+        "innkeeper_http_shed_total",
+        "Requests turned away to stay alive, by why and by what they wanted: to read or to write."
+    );
+    register_int_counter_vec!(opts, &["reason", "class"]).expect(TWICE)
 });
 
 /// Every family of this module, also those that have counted nothing yet.
@@ -64,8 +67,9 @@ pub(crate) fn answered(method: &Method, route: &str, status: StatusCode, took: D
     DURATION.with_label_values(&[method, route]).observe(took.as_secs_f64());
 }
 
-pub(crate) fn shed(reason: &str) {
-    SHED.with_label_values(&[reason]).inc();
+pub(crate) fn shed(reason: &str, method: &Method) {
+    let class = if method.is_safe() { "read" } else { "write" };
+    SHED.with_label_values(&[reason, class]).inc();
 }
 
 fn known(method: &Method) -> &'static str {
@@ -99,6 +103,18 @@ fn exposition() -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_is_turned_away_wanted_to_read_or_to_write() {
+        for method in [Method::GET, Method::HEAD, Method::POST, Method::PUT] {
+            shed("full", &method);
+        }
+        let text = TextEncoder::new().encode_to_string(&prometheus::gather()).unwrap();
+        for class in ["read", "write"] {
+            let line = format!(r#"innkeeper_http_shed_total{{class="{class}",reason="full"}} 2"#);
+            assert!(text.contains(&line), "{line} is not in\n{text}");
+        }
+    }
 
     #[test]
     fn an_odd_method_makes_no_new_series() {

@@ -93,7 +93,7 @@ impl Observe for Metrics {
         let series = &self.series;
         series.tries.with_label_values(&[workflow, effect, outcome]).inc();
         series.wait.with_label_values(&[queue]).observe(waited.as_secs_f64());
-        series.duration.with_label_values(&[workflow, effect]).observe(took.as_secs_f64());
+        series.duration.with_label_values(&[workflow, effect, outcome]).observe(took.as_secs_f64());
         if let Ended::Retried(class) = ended {
             series.retries.with_label_values(&[queue, class]).inc();
         }
@@ -170,6 +170,14 @@ mod tests {
             metrics.news(&News::Finished { workflow: "payment", state, lasted });
             metrics.news(&News::Repeated { workflow: "payment" });
             metrics.waited("write", Duration::from_millis(250));
+            metrics.rescued(3);
+            metrics.reclaimed(2);
+            metrics.split();
+            metrics.sealed(9);
+            metrics.recalled(true);
+            metrics.recalled(false);
+            metrics.restarted("bell");
+            metrics.forgot("sessions", 4);
         });
         for line in [
             r#"innkeeper_work_tries_total{effect="Deliver",outcome="done",workflow="mail"} 1"#,
@@ -177,15 +185,27 @@ mod tests {
             r#"innkeeper_work_retries_total{class="transient",queue="mail"} 1"#,
             r#"innkeeper_work_parked_total{class="poison",queue="mail"} 1"#,
             r#"innkeeper_work_wait_seconds_count{queue="mail"} 4"#,
-            r#"innkeeper_work_duration_seconds_count{effect="Deliver",workflow="mail"} 4"#,
+            r#"innkeeper_work_duration_seconds_count{effect="Deliver",outcome="done",workflow="mail"} 1"#,
+            r#"innkeeper_work_duration_seconds_sum{effect="Deliver",outcome="parked",workflow="mail"} 0.02"#,
             "innkeeper_commit_turns_sum 12",
             "innkeeper_claimed_total 7",
             "innkeeper_claim_duration_seconds_count 1",
             r#"innkeeper_workflow_turns_total{verdict="unexpected",workflow="payment"} 1"#,
             r#"innkeeper_workflow_started_total{workflow="payment"} 1"#,
             r#"innkeeper_workflow_finished_total{state="Voided",workflow="payment"} 1"#,
+            r#"innkeeper_workflow_duration_seconds_sum{state="Voided",workflow="payment"} 5400"#,
+            r#"innkeeper_workflow_duration_seconds_bucket{state="Voided",workflow="payment",le="3600"} 0"#,
+            r#"innkeeper_workflow_duration_seconds_bucket{state="Voided",workflow="payment",le="21600"} 1"#,
             r#"innkeeper_workflow_repeats_total{workflow="payment"} 1"#,
             r#"innkeeper_database_wait_seconds_sum{pool="write"} 0.25"#,
+            "innkeeper_leases_rescued_total 3",
+            "innkeeper_leases_reclaimed_total 2",
+            "innkeeper_commit_splits_total 1",
+            "innkeeper_facts_sealed_total 9",
+            r#"innkeeper_commit_recalls_total{found="same"} 1"#,
+            r#"innkeeper_commit_recalls_total{found="changed"} 1"#,
+            r#"innkeeper_worker_restarts_total{part="bell"} 1"#,
+            r#"innkeeper_housekeeping_removed_total{chore="sessions"} 4"#,
             r#"innkeeper_party_calls_total{effect="Deliver",outcome="transient",party="smtp"} 1"#,
             r#"innkeeper_party_calls_total{effect="Deliver",outcome="answered",party="smtp"} 1"#,
             r#"innkeeper_party_call_duration_seconds_count{party="smtp"} 2"#,
@@ -216,7 +236,4 @@ mod tests {
             }
         }
     }
-            r#"innkeeper_workflow_duration_seconds_sum{state="Voided",workflow="payment"} 5400"#,
-            r#"innkeeper_workflow_duration_seconds_bucket{state="Voided",workflow="payment",le="3600"} 0"#,
-            r#"innkeeper_workflow_duration_seconds_bucket{state="Voided",workflow="payment",le="21600"} 1"#,
 }

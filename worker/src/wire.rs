@@ -3,7 +3,7 @@
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Client, RedisError};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -29,6 +29,7 @@ struct Inner {
     environment: String,
     process: Uuid,
     up: AtomicBool,
+    errors: AtomicU64,
 }
 
 impl Wire {
@@ -38,13 +39,20 @@ impl Wire {
     /// When the address cannot be read.
     pub fn open(url: &str, environment: &str, process: Uuid) -> Result<Self, WireError> {
         let (client, environment) = (Client::open(url)?, environment.to_owned());
-        Ok(Self { inner: Arc::new(Inner { client, environment, process, up: AtomicBool::new(false) }) })
+        let (up, errors) = (AtomicBool::new(false), AtomicU64::new(0));
+        Ok(Self { inner: Arc::new(Inner { client, environment, process, up, errors }) })
     }
 
     /// Whether Redis answered when it was last asked.
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.inner.up.load(Ordering::Relaxed)
+    }
+
+    /// How often Redis could not be reached, said no or did not answer in time.
+    #[must_use]
+    pub fn errors(&self) -> u64 {
+        self.inner.errors.load(Ordering::Relaxed)
     }
 
     /// The name of something of ours in Redis.
@@ -63,6 +71,7 @@ impl Wire {
     /// Notes whether Redis works; a change is told once.
     pub(crate) fn note<T, E: std::fmt::Display>(&self, outcome: Result<T, E>) -> Result<T, E> {
         let up = outcome.is_ok();
+        self.inner.errors.fetch_add(u64::from(!up), Ordering::Relaxed);
         if self.inner.up.swap(up, Ordering::Relaxed) != up {
             match &outcome {
                 Ok(_) => tracing::info!("Redis answers"),

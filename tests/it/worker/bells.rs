@@ -25,6 +25,13 @@ async fn is_up(wire: &worker::Wire) -> Result<()> {
     wait::until(MOMENT, "the worker hears Redis", async || wire.is_up().then_some(())).await
 }
 
+/// What a scrape would read of this process now.
+async fn measured(house: &House, wire: &worker::Wire) -> Result<String> {
+    let registry = prometheus::Registry::new();
+    worker::metrics::Metrics::new(&registry)?.gather(&house.engine, Some(wire)).await;
+    Ok(prometheus::TextEncoder::new().encode_to_string(&registry.gather())?)
+}
+
 async fn a_ring_is_heard_by_another_process(db: TestDatabase) -> Result<()> {
     let (town, redis) = (Town::open(), fresh_redis().await?);
     let office = Plan::without_room(&town).redis(&redis).open(&db).await?;
@@ -61,9 +68,16 @@ async fn a_redis_that_dies_is_emptied_and_comes_back_loses_nothing(db: TestDatab
     is_up(&at_a).await?;
     is_up(&at_b).await?;
     office.send(0..30).await?;
+    let before = (at_a.errors(), measured(&first, &at_a).await?);
+    assert!(before.1.contains("innkeeper_redis_up 1"), "{}", before.1);
     redis.kill();
     office.send(30..60).await?;
     office.are_home(0..60).await?;
+    let noticed = async || (!at_a.is_up() && at_a.errors() > before.0).then_some(());
+    wait::until(MOMENT, "the worker hears that Redis is gone", noticed).await?;
+    let away = measured(&first, &at_a).await?;
+    assert!(away.contains("innkeeper_redis_up 0"), "{away}");
+    assert!(!away.contains(&format!("innkeeper_redis_errors_total {}\n", before.0)), "{away}");
     redis.start_again()?;
     redis.empty()?;
     office.send(60..90).await?;

@@ -143,7 +143,10 @@ async fn a_worker_can_be_measured(db: TestDatabase) -> Result<()> {
     for line in [
         r#"innkeeper_work_depth{queue="default",standing="leased"} 8"#,
         r#"innkeeper_work_depth{queue="default",standing="ready"} 4"#,
-        "innkeeper_leases_held 8",
+        r#"innkeeper_leases_held{queue="default"} 8"#,
+        r#"innkeeper_leases_held{queue="engine"} 0"#,
+        r#"innkeeper_worker_room{queue="default"} 8"#,
+        "innkeeper_redis_errors_total 0",
         "innkeeper_redis_up 0",
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");

@@ -100,10 +100,15 @@ impl Metrics {
             let silences = series.silences.with_label_values(&[pool.pool]);
             silences.inc_by(pool.silences.saturating_sub(silences.get()));
         }
-        series.held.set(i64::try_from(engine.hands().holding()).unwrap_or(i64::MAX));
         series.beat_age.set(self.last_beat.age().unwrap_or_default().as_secs_f64());
+        for (queue, size) in engine.hands().queues() {
+            series.room.with_label_values(&[queue]).set(whole(size));
+            series.held.with_label_values(&[queue]).set(whole(engine.hands().holding_of(queue)));
+        }
         series.build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         series.redis_up.set(i64::from(wire.is_some_and(Wire::is_up)));
+        let errors = wire.map_or(0, Wire::errors);
+        series.redis_errors.inc_by(errors.saturating_sub(series.redis_errors.get()));
     }
 
     /// A queue with no work has no row: its last count must not stay.
@@ -128,6 +133,10 @@ fn named(target: &Target) -> (&'static str, &str) {
         Target::Workflow(name) => ("workflow", name),
         Target::Party(name) => ("party", name),
     }
+}
+
+fn whole(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 type Labels<'a> = HashMap<&'a str, &'a str>;
@@ -158,6 +167,7 @@ fn here() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine::Paused;
     use prometheus::{IntGaugeVec, Opts};
     use std::thread;
 
@@ -192,5 +202,63 @@ mod tests {
             assert_eq!(exposed(&family), [("up".to_owned(), 1.0)]);
         }
         writer.join().unwrap();
+    }
+
+    fn shown(set: impl FnOnce(&Metrics)) -> String {
+        let registry = prometheus::Registry::new();
+        let metrics = Metrics::new(&registry).unwrap();
+        set(&metrics);
+        prometheus::TextEncoder::new().encode_to_string(&registry.gather()).unwrap()
+    }
+
+    fn brake(target: Target, circuit: Circuit) -> Brake {
+        Brake { target, paused: None, circuit, failures: 0, most: None }
+    }
+
+    #[test]
+    fn how_parties_are_called_is_a_number_each() {
+        let party = |name: &str, circuit| brake(Target::Party(name.to_owned()), circuit);
+        let open = Circuit::Open { until: Timestamp::UNIX_EPOCH };
+        let brakes = [party("mail", Circuit::Closed), party("gateway", Circuit::HalfOpen), party("objects", open)];
+        let text = shown(|metrics| metrics.set_circuits(&brakes));
+        for (party, circuit) in [("mail", 0), ("gateway", 1), ("objects", 2)] {
+            let line = format!("innkeeper_party_circuit{{party=\"{party}\"}} {circuit}\n");
+            assert!(text.contains(&line), "{line} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_paused_is_one_and_what_was_is_zero() {
+        let paused = Paused { by: "usr_op".to_owned(), why: "a rest".to_owned(), since: Timestamp::UNIX_EPOCH };
+        let held = |target| Brake { paused: Some(paused.clone()), ..brake(target, Circuit::Closed) };
+        let queue = || Target::Queue("mail".to_owned());
+        let brakes = [held(queue()), held(Target::Workflow("payout".to_owned()))];
+        let resumed = [brake(queue(), Circuit::Closed)];
+        let before = shown(|metrics| metrics.set_paused(&brakes, &[]));
+        let after = shown(|metrics| [&brakes[..], &resumed].iter().for_each(|brakes| metrics.set_paused(brakes, &[])));
+        assert!(before.contains(r#"innkeeper_paused{kind="queue",name="mail"} 1"#), "{before}");
+        assert!(before.contains(r#"innkeeper_paused{kind="workflow",name="payout"} 1"#), "{before}");
+        assert!(after.contains(r#"innkeeper_paused{kind="queue",name="mail"} 0"#), "{after}");
+        assert!(!after.contains("payout"), "nobody knows of it any more: {after}");
+    }
+
+    #[test]
+    fn signs_of_life_are_shown_as_they_are() {
+        let vitals = Vitals {
+            processes: vec![("api".to_owned(), 3)],
+            unsealed: 7,
+            oldest_unsealed: Duration::from_millis(1500),
+            idle_in_transaction: 2,
+            real: Timestamp::UNIX_EPOCH,
+        };
+        let text = shown(|metrics| metrics.set_vitals(&vitals));
+        for line in [
+            r#"innkeeper_processes{role="api"} 3"#,
+            "innkeeper_facts_unsealed 7",
+            "innkeeper_facts_unsealed_oldest_age_seconds 1.5",
+            "innkeeper_database_idle_in_transaction 2",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
     }
 }

@@ -56,10 +56,12 @@ pub(super) struct Series {
     pub(super) pool_limit: IntGaugeVec,
     pub(super) pool_wait: HistogramVec,
     pub(super) silences: IntCounterVec,
-    pub(super) held: IntGauge,
+    pub(super) held: IntGaugeVec,
+    pub(super) room: IntGaugeVec,
     pub(super) beat_age: Gauge,
     pub(super) restarts: IntCounterVec,
     pub(super) redis_up: IntGauge,
+    pub(super) redis_errors: IntCounter,
     pub(super) forgotten: IntCounterVec,
     pub(super) gather_failures: IntCounter,
     pub(super) described: Vec<Described>,
@@ -105,7 +107,10 @@ impl Series {
         let desk = Desk { registry, described: RefCell::default() };
         let wait =
             HistogramOpts::new("innkeeper_work_wait_seconds", "From the instant an effect was due to its claim.");
-        let took = HistogramOpts::new("innkeeper_work_duration_seconds", "From an effect's claim to its conclusion.");
+        let took = HistogramOpts::new(
+            "innkeeper_work_duration_seconds",
+            "From an effect's claim to its conclusion, by how it ended: done, retried, parked or refused.",
+        );
         let lived = HistogramOpts::new(
             "innkeeper_workflow_duration_seconds",
             "From the first turn of a run to the one that ended it, on the business clock, by the state in which it ended.",
@@ -135,7 +140,7 @@ impl Series {
             )?,
             oldest: desk.with(GaugeVec::new(oldest, &["queue"]))?,
             wait: desk.histograms(wait.buckets(WAITS.to_vec()), &["queue"])?,
-            duration: desk.histograms(took.buckets(SECONDS.to_vec()), &["workflow", "effect"])?,
+            duration: desk.histograms(took.buckets(SECONDS.to_vec()), &["workflow", "effect", "outcome"])?,
             tries: desk.counters(
                 "innkeeper_work_tries_total",
                 "Tries at effects by how they ended: done, retried, parked or refused.",
@@ -241,7 +246,12 @@ impl Series {
                 "Answers of the database that did not come in time; each cost its connection.",
                 &["pool"],
             )?,
-            held: desk.with(IntGauge::new("innkeeper_leases_held", "Leases in the hands of this process."))?,
+            held: desk.gauges(
+                "innkeeper_leases_held",
+                "Leases in the hands of this process: of its room, what is busy.",
+                &["queue"],
+            )?,
+            room: desk.gauges("innkeeper_worker_room", "Work of a queue that this process carries out at once.", &["queue"])?,
             beat_age: desk
                 .with(Gauge::new("innkeeper_heartbeat_age_seconds", "Since the last heartbeat was stored."))?,
             restarts: desk.counters(
@@ -250,6 +260,10 @@ impl Series {
                 &["part"],
             )?,
             redis_up: desk.with(IntGauge::new("innkeeper_redis_up", "Whether Redis answered when last asked."))?,
+            redis_errors: desk.counter(
+                "innkeeper_redis_errors_total",
+                "Times that Redis could not be reached, said no or did not answer in time.",
+            )?,
             forgotten: desk.counters(
                 "innkeeper_housekeeping_removed_total",
                 "Rows and records that housekeeping removed.",
@@ -269,10 +283,12 @@ impl Series {
         self.depth.with_label_values(&["q", "ready"]).set(1);
         self.oldest.with_label_values(&["q"]).set(1.0);
         self.wait.with_label_values(&["q"]).observe(1.0);
-        self.duration.with_label_values(&["w", "e"]).observe(1.0);
-        self.tries.with_label_values(&["w", "e", "done"]).inc();
-        self.pool_wait.with_label_values(&["read"]).observe(1.0);
+        self.duration.with_label_values(&["w", "e", "done"]).observe(1.0);
         self.lifetime.with_label_values(&["w", "s"]).observe(1.0);
+        self.pool_wait.with_label_values(&["read"]).observe(1.0);
+        self.room.with_label_values(&["q"]).set(1);
+        self.held.with_label_values(&["q"]).set(1);
+        self.tries.with_label_values(&["w", "e", "done"]).inc();
         self.pool.with_label_values(&["read", "idle"]).set(1);
         self.pool_limit.with_label_values(&["read"]).set(1);
         self.silences.with_label_values(&["read"]).inc();

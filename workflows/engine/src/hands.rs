@@ -82,6 +82,7 @@ impl Lease {
 /// A place in a queue's room; giving it back is dropping it.
 #[derive(Debug)]
 pub(crate) struct Room {
+    queue: &'static str,
     _permit: OwnedSemaphorePermit,
     held: Option<(Arc<Held>, Fence)>,
 }
@@ -99,24 +100,34 @@ impl Drop for Room {
 /// Counted, because one claim may be known twice for a moment: a commit that is about to fail has leased work to this process which
 /// somebody else has queued already and this process has claimed.
 #[derive(Debug, Default)]
-pub(crate) struct Held(Mutex<HashMap<Fence, u32>>);
+pub(crate) struct Held(Mutex<HashMap<Fence, Known>>);
+
+#[derive(Debug)]
+struct Known {
+    queue: &'static str,
+    times: u32,
+}
 
 impl Held {
-    fn lock(&self) -> MutexGuard<'_, HashMap<Fence, u32>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Fence, Known>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn remember(&self, fence: Fence) {
-        *self.lock().entry(fence).or_default() += 1;
+    fn remember(&self, fence: Fence, queue: &'static str) {
+        self.lock().entry(fence).or_insert(Known { queue, times: 0 }).times += 1;
     }
 
     fn forget(&self, fence: Fence) {
         if let Entry::Occupied(mut known) = self.lock().entry(fence) {
-            *known.get_mut() -= 1;
-            if *known.get() == 0 {
+            known.get_mut().times -= 1;
+            if known.get().times == 0 {
                 known.remove();
             }
         }
+    }
+
+    fn count_in(&self, queue: &str) -> usize {
+        self.lock().values().filter(|known| known.queue == queue).count()
     }
 
     pub(crate) fn knows(&self, fence: Fence) -> bool {
@@ -157,9 +168,9 @@ impl Hands {
 
     /// A place in this queue's room, if there is one free right now.
     pub(crate) fn room(&self, queue: &str) -> Option<Room> {
-        let (semaphore, _) = self.queues.get(queue)?;
+        let (queue, (semaphore, _)) = self.queues.get_key_value(queue)?;
         let permit = Arc::clone(semaphore).try_acquire_owned().ok()?;
-        Some(Room { _permit: permit, held: None })
+        Some(Room { queue, _permit: permit, held: None })
     }
 
     /// How much each queue could take now.
@@ -176,7 +187,7 @@ impl Hands {
     /// Turns a claim into a lease. From here on the process remembers it.
     pub(crate) fn lease(&self, row: ClaimedRow, mut room: Room) -> Lease {
         let fence = Fence { work: row.work, attempt: row.attempt };
-        self.held.remember(fence);
+        self.held.remember(fence, room.queue);
         room.held = Some((Arc::clone(&self.held), fence));
         Lease { row: Box::new(row), since: Instant::now(), _room: room }
     }
@@ -243,6 +254,12 @@ impl Hands {
     #[must_use]
     pub fn holding(&self) -> usize {
         self.held.count()
+    }
+
+    /// Those of them that waited in this queue.
+    #[must_use]
+    pub fn holding_of(&self, queue: &str) -> usize {
+        self.held.count_in(queue)
     }
 }
 
@@ -312,6 +329,7 @@ mod tests {
         let (of_a_failing_commit, real) = (lease(), lease());
         drop(of_a_failing_commit);
         assert!(hands.held.knows(real.fence()));
+        assert_eq!((hands.holding_of("default"), hands.holding_of("engine")), (1, 0));
         let fence = real.fence();
         drop(real);
         assert!(!hands.held.knows(fence));
