@@ -11,7 +11,7 @@ use secrecy::SecretString;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
-use worker::metrics::Metrics;
+use worker::metrics::{Build, Metrics};
 use worker::{Chores, RedisBell, Wire};
 use workflows::identity::{Identity, KeyOfKeys};
 use workflows::market::Market;
@@ -21,6 +21,10 @@ use workflows::{App, Parts, Ports, Reach};
 
 /// How long a step of the sandbox's clock waits for the workers.
 const SETTLING: Settling = Settling::Elsewhere(Duration::from_secs(60));
+
+/// What `build.rs` found out.
+const BUILD: Build =
+    Build { version: env!("CARGO_PKG_VERSION"), revision: env!("INNKEEPER_REVISION"), rustc: env!("INNKEEPER_RUSTC") };
 
 /// The parts of one process.
 pub(crate) struct Product {
@@ -51,6 +55,7 @@ impl Product {
         let gateway = gateway(config, &key, clock.clone()).await?;
         let (ports, objects) = ports(config, &key, &gateway)?;
         let metrics = Arc::new(Metrics::new(prometheus::default_registry()).context("register the metrics")?);
+        metrics.built(BUILD);
         let process = Uuid::from_u128(rand::random());
         let wire = config.redis.wire(&config.installation.name, process)?;
 

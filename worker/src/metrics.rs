@@ -16,6 +16,17 @@ use prometheus::Registry;
 use series::Series;
 use std::time::Duration;
 
+/// Which build a process is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Build {
+    /// The version of the product.
+    pub version: &'static str,
+    /// The commit that its sources were of; `unknown` where nobody could tell.
+    pub revision: &'static str,
+    /// The version of the compiler.
+    pub rustc: &'static str,
+}
+
 /// The engine's and the worker's series in one registry. Give it to the engine as its observer and to the worker's settings, and call
 /// [`Metrics::gather`] before every scrape.
 pub struct Metrics {
@@ -31,6 +42,12 @@ impl Metrics {
     /// When the registry has series of these names already.
     pub fn new(registry: &Registry) -> Result<Self, prometheus::Error> {
         Ok(Self { series: Series::register(registry)?, last_beat: LastBeat::default(), gathered: Gathered::default() })
+    }
+
+    /// Says which build this process is of.
+    pub fn built(&self, build: Build) {
+        let Build { version, revision, rustc } = build;
+        self.series.build.with_label_values(&[version, revision, rustc]).set(1);
     }
 
     /// What the series mean.

@@ -148,7 +148,7 @@ fn flaws_of_family(name: &str, family: &Family) -> Vec<String> {
 /// Labels are bounded by the code: no ids, no paths but templates.
 fn flaw_of_label(series: &str, (label, value): &(String, String)) -> Option<String> {
     let digits = value.chars().filter(char::is_ascii_digit).count();
-    let is_number = ["le", "status", "quantile", "version"].contains(&label.as_str());
+    let is_number = ["le", "status", "quantile", "version", "revision", "rustc"].contains(&label.as_str());
     let is_template = label != "route" || value == "unmatched" || value.starts_with('/');
     let flaw = match () {
         () if value.is_empty() => "is empty",

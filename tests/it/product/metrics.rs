@@ -61,10 +61,20 @@ async fn what_prometheus_reads_follows_its_rules_and_names_nobody() -> Result<()
     println!("{} families, {} series, {} bytes", seen.families.len(), seen.samples.len(), text.len());
     let route = |path: &str| seen.samples.iter().any(|sample| sample.label("route") == Some(path));
     assert!(route("/bookings/{id}") && route("/properties/{id}") && route("unmatched"), "{text}");
+    names_its_build(&seen);
     for private in ["bkg_", "usr_", "prp_", "example.org", ".env", "/no/such"] {
         assert!(!text.contains(private), "{private} is in the metrics");
     }
     served.stop().await
+}
+
+/// Of which revision it is, where there is a repository to ask, and by which compiler.
+fn names_its_build(seen: &Exposition) {
+    let build = seen.samples.iter().find(|sample| sample.name == "innkeeper_build_info").expect("it is waited for");
+    let revision = build.label("revision").unwrap_or_default();
+    let is_commit = revision.len() == 40 && revision.chars().all(|digit| digit.is_ascii_hexdigit());
+    assert!(is_commit || revision == "unknown", "{build:?}");
+    assert!(build.label("rustc").is_some_and(|version| version.starts_with("1.")), "{build:?}");
 }
 
 /// The judgement of Prometheus's own tool, where it is installed (CI installs it, and says so by this variable).

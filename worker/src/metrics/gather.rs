@@ -105,7 +105,6 @@ impl Metrics {
             series.room.with_label_values(&[queue]).set(whole(size));
             series.held.with_label_values(&[queue]).set(whole(engine.hands().holding_of(queue)));
         }
-        series.build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         series.redis_up.set(i64::from(wire.is_some_and(Wire::is_up)));
         let errors = wire.map_or(0, Wire::errors);
         series.redis_errors.inc_by(errors.saturating_sub(series.redis_errors.get()));

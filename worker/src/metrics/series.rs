@@ -203,7 +203,11 @@ impl Series {
             ))?,
             clock_skew: desk
                 .with(Gauge::new("innkeeper_clock_skew_seconds", "This machine's clock ahead of the database's."))?,
-            build: desk.gauges("innkeeper_build_info", "Always 1; which build this is.", &["version"])?,
+            build: desk.gauges(
+                "innkeeper_build_info",
+                "Always 1; which build this is: of what revision of the sources, if that is known, and by which compiler.",
+                &["version", "revision", "rustc"],
+            )?,
             rescued: desk
                 .counter("innkeeper_leases_rescued_total", "Leases of dead processes that were freed here.")?,
             reclaimed: desk.counter("innkeeper_leases_reclaimed_total", "Own leases that were lost on the way.")?,
@@ -280,6 +284,7 @@ impl Series {
     /// Gives every family a series, so that a test sees all of them.
     #[cfg(test)]
     pub(super) fn touch(&self) {
+        self.build.with_label_values(&["v", "r", "c"]).set(1);
         self.depth.with_label_values(&["q", "ready"]).set(1);
         self.oldest.with_label_values(&["q"]).set(1.0);
         self.wait.with_label_values(&["q"]).observe(1.0);
