@@ -1,6 +1,6 @@
 //! What Prometheus reads, and the rules of `promtool check metrics` for it, with ours: our prefix, no ids, no raw paths.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// An exposition in the text format, taken apart.
 #[derive(Debug, Default)]
@@ -84,7 +84,31 @@ impl Exposition {
                 self.family_of(&sample.name).is_none().then(|| format!("{} has no TYPE and HELP", sample.name));
             homeless.into_iter().chain(sample.labels.iter().filter_map(|label| flaw_of_label(&sample.name, label)))
         });
-        of_families.chain(of_samples).collect()
+        of_families.chain(of_samples).chain(self.twice()).chain(self.flaws_of_histograms()).collect()
+    }
+
+    /// Series that are there more than once.
+    fn twice(&self) -> impl Iterator<Item = String> {
+        let mut seen = BTreeSet::new();
+        let again = self.samples.iter().filter(move |sample| !seen.insert((&sample.name, &sample.labels)));
+        again.map(|sample| format!("{}{:?} is there twice", sample.name, sample.labels))
+    }
+
+    /// A bucket has what the one before it has, and the last of them, to infinity, is all that was counted.
+    fn flaws_of_histograms(&self) -> impl Iterator<Item = String> {
+        let histograms = self.families.iter().filter(|(_, family)| family.kind == "histogram");
+        histograms.flat_map(|(name, _)| {
+            let of = |end: &str| {
+                let whole = format!("{name}{end}");
+                self.samples.iter().filter(move |sample| sample.name == whole)
+            };
+            let flaw = |count: &Sample| {
+                let own =
+                    of("_bucket").filter(|bucket| bucket.labels.iter().filter(|it| it.0 != "le").eq(&count.labels));
+                flaw_of_buckets(&own.collect::<Vec<_>>(), count.value)
+            };
+            of("_count").filter_map(flaw).map(|flaw| format!("{name} {flaw}")).collect::<Vec<_>>()
+        })
     }
 }
 
@@ -143,6 +167,18 @@ fn flaws_of_family(name: &str, family: &Family) -> Vec<String> {
         ),
     ];
     rules.iter().filter(|(well, _)| !well).map(|(_, flaw)| format!("{name} {flaw}")).collect()
+}
+
+fn flaw_of_buckets(buckets: &[&Sample], count: f64) -> Option<&'static str> {
+    let last = buckets.last().filter(|bucket| bucket.label("le") == Some("+Inf"));
+    match last {
+        _ if buckets.windows(2).any(|pair| pair[1].value < pair[0].value) => {
+            Some("has a bucket with fewer than the one before")
+        }
+        None => Some("has no bucket to +Inf"),
+        Some(last) if last.value != count => Some("has not as many in its last bucket as were counted"),
+        Some(_) => None,
+    }
 }
 
 /// Labels are bounded by the code: no ids, no paths but templates.
