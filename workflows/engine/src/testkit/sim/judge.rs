@@ -67,6 +67,13 @@ impl Oracle {
         self.beats.insert(process, now);
     }
 
+    /// Nobody completes what is not in his hands any more.
+    pub(super) fn accepted_late(&mut self, completed: Vec<WorkId>) {
+        for work in completed {
+            self.wrong.push(format!("a late completion of {work} is accepted"));
+        }
+    }
+
     /// A rescue may free only what a silent process holds.
     pub(super) fn freed(&mut self, holder: Uuid, fence: Fence, silent_since: i64) {
         if self.beats.get(&holder).is_some_and(|beat| *beat > silent_since) {
@@ -247,7 +254,9 @@ impl World {
                     pair[1].key
                 ));
             }
-            wrong.extend(self.replay(*run, rows).broken.into_iter().map(|why| format!("{}: {why}", short(*run))));
+            for why in self.replay(*run, rows).broken {
+                wrong.push(format!("{} does not replay: {why}", short(*run)));
+            }
         }
     }
 

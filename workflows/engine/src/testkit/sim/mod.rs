@@ -11,24 +11,24 @@
 //!
 //! # What must hold
 //!
-//! | in words | seen where |
-//! |---|---|
-//! | what was acknowledged is there, and every run ends | clients' answers against the tables |
-//! | an effect goes out under one key, and is done once | the party's books |
-//! | nobody calls out for work that somebody else holds alive | at every claim, rescue and call |
-//! | a late completion is refused | at every decision |
-//! | an event is journalled once; the chain verifies; every turn replays | every journal |
-//! | due timers come first, at their own instants | every journal, against the timers as they were set |
-//! | a pitch has one holder at a time | at every commit |
-//! | every effect, spawn and tell comes to its one end | work as it was queued against the journals |
-//! | money and facts are what the states say | the party's books and the fact log against the runs |
-//! | no more are under way in a lane than it is wide | at every claim of lanes |
-//! | nothing is begun while an operator holds its queue or workflow back | at every claim and every lease of a commit |
-//! | a party is called no faster than its rate, and left alone while its circuit rests | at every claim from its queue |
-//! | work that kills its process is put aside after so many deaths, and only for deaths; mended and retried, it is done | at every claim and try |
-//! | a run that was put away is whole, and a late fact brings it back | all of the above is judged with the archive and what it has forgotten |
-//! | a schedule's instant fires once, none while it is paused, and missed ones by its policy | at every look and commit, and over the whole season |
-//! | nothing is stuck | the work table at the end |
+//! | in words | seen where | what is said otherwise |
+//! |---|---|---|
+//! | what was acknowledged is there, and every run ends | clients' answers against the tables | `was acknowledged and is lost`, `is left in` |
+//! | an effect goes out under one key, and is done once | the party's books | `went out under two keys`, `was done {times} times` |
+//! | nobody calls out for work that somebody else holds alive | at every claim, rescue and call | `is claimed while somebody holds it`, `is taken from a process that is alive`, `is called out for without its lease` |
+//! | a late completion is refused | at every decision | `a late completion of` |
+//! | an event is journalled once; the chain verifies; every turn replays | every journal | `in twice`, `does not replay` |
+//! | due timers come first, at their own instants | every journal, against the timers as they were set | `which was due first`, `fired at` |
+//! | a pitch has one holder at a time | at every commit | `is held by` |
+//! | every effect, spawn and tell comes to its one end | work as it was queued against the journals | `was queued twice`, `effect {work} was`, `was spawned by`, `never heard`, `letters were to be written` |
+//! | money and facts are what the states say | the party's books and the fact log against the runs | `and the party keeps`, `did not post one fact` |
+//! | no more are under way in a lane than it is wide | at every claim of lanes | `attempts are under way in a lane` |
+//! | nothing is begun while an operator holds its queue or workflow back | at every claim and every lease of a commit | `is begun while` |
+//! | a party is called no faster than its rate, and left alone while its circuit rests | at every claim from its queue | `calls are claimed` |
+//! | work that kills its process is put aside after so many deaths, and only for deaths; mended and retried, it is done | at every claim and try | `deaths are held against`, `is put aside after`, `is tried after`, `was never put aside` |
+//! | a run that was put away is whole, and a late fact brings it back | all of the above is judged with the archive and what it has forgotten | `of a run that was put away` |
+//! | a schedule's instant fires once, none while it is paused, and missed ones by its policy | at every look and commit, and over the whole season | `is to begin the round`, `begins the round of`, `rounds were begun`, `has missed the rounds` |
+//! | nothing is stuck | the work table at the end | `is left, try`, `are not done` |
 //!
 //! The same seed gives the same world, and the same hash of its log. `INNKEEPER_FAULTS` and
 //! [`with_planted`](crate::faults::with_planted) plant the bugs that the simulation must see.

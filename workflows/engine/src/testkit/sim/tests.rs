@@ -122,6 +122,46 @@ mod mutations {
     }
 }
 
+/// Where something is found to be wrong.
+const JUDGES: [&str; 7] = [
+    include_str!("judge.rs"),
+    include_str!("wardens.rs"),
+    include_str!("party.rs"),
+    include_str!("process.rs"),
+    include_str!("writing.rs"),
+    include_str!("world.rs"),
+    include_str!("archive.rs"),
+];
+
+/// Everything that is said of a seed in which something does not hold, as it is worded in the code.
+fn sentences() -> Vec<&'static str> {
+    let found = JUDGES.iter().flat_map(|code| code.split("wrong.push(").skip(1));
+    found.map(|rest| rest.split('"').nth(1).expect("what is wrong is said in words")).collect()
+}
+
+/// The rows of the table of what must hold, each with the words that are said otherwise.
+fn promised() -> Vec<(&'static str, Vec<&'static str>)> {
+    let rows = include_str!("mod.rs").lines().filter_map(|line| line.strip_prefix("//! | ")?.strip_suffix(" |"));
+    let cells = rows.map(|row| row.split(" | ").collect::<Vec<_>>()).filter(|cells| cells[0] != "in words");
+    cells.map(|cells| (cells[0], cells[2].split('`').skip(1).step_by(2).collect())).collect()
+}
+
+#[test]
+fn the_table_of_what_must_hold_is_what_is_judged() {
+    let (promised, sentences) = (promised(), sentences());
+    assert!(promised.len() >= 16 && sentences.len() >= 30, "{} rows, {} sentences", promised.len(), sentences.len());
+    for (promise, words) in &promised {
+        assert!(!words.is_empty(), "nothing is said when this does not hold: {promise}");
+        for words in words {
+            assert!(sentences.iter().any(|it| it.contains(words)), "nobody says {words:?} any more: {promise}");
+        }
+    }
+    for sentence in sentences {
+        let promises = promised.iter().filter(|(_, words)| words.iter().any(|words| sentence.contains(words))).count();
+        assert_eq!(promises, 1, "rows of the table that lead to {sentence:?}");
+    }
+}
+
 const NOBODY: RunId = RunId::from_uuid(Uuid::nil());
 
 /// What a process makes of these inputs when nothing is stored but these claims.

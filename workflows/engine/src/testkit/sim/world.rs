@@ -262,9 +262,8 @@ impl World {
         let busy = self.processes.iter().any(Process::is_busy) || self.clients.iter().any(|client| !client.done);
         let stuck = self.now > HEALING + PATIENCE;
         if stuck {
-            self.oracle
-                .wrong
-                .push(format!("after {PATIENCE} µs {} pieces of work are not done", self.memory.work.len()));
+            let left = self.memory.work.len();
+            self.oracle.wrong.push(format!("after {PATIENCE} µs {left} pieces of work are not done"));
         }
         if (retried.is_empty() && !busy && self.memory.work.is_empty()) || stuck {
             return true;

@@ -14,7 +14,7 @@ use crate::recall::{Granted, Recall};
 use crate::recent::Kept;
 use crate::storage::{Ask, Foreseen};
 use crate::turn::RunRow;
-use crate::{ProjectError, TurnError, Verdict};
+use crate::{ProjectError, TurnError, Verdict, WorkId};
 use sea_orm::{DbErr, RuntimeErr};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -180,12 +180,12 @@ impl World {
     }
 
     /// Completions that a commit accepts although they are not from the latest claim, nor repeat what was taken in already.
-    fn late(&self, group: &Group, verdicts: &[Verdict]) -> Vec<String> {
+    fn late(&self, group: &Group, verdicts: &[Verdict]) -> Vec<WorkId> {
         let inputs: Vec<Input> = group.items.iter().map(|item| item.input.clone()).collect();
         let late = |(input, verdict): (&Input, &Verdict)| {
             let fence = input.fence.filter(|_| matches!(verdict, Verdict::Moved(_)))?;
             let ours = group.again && self.is_taken_in(input, &inputs);
-            (!self.memory.holds(fence) && !ours).then(|| format!("a late completion of {} is accepted", fence.work))
+            (!self.memory.holds(fence) && !ours).then_some(fence.work)
         };
         inputs.iter().zip(verdicts).filter_map(late).collect()
     }
@@ -232,7 +232,7 @@ impl World {
             }
         }
         self.log.note(self.now, process, Deed::Committed(tx));
-        self.oracle.wrong.extend(late);
+        self.oracle.accepted_late(late);
         self.oracle.recalled += u32::from(granted.is_some_and(|granted| !granted.heads.is_empty()));
         self.oracle.committed(noted, &stalls);
         tick.into_iter().for_each(|tick| self.oracle.rounds.fired(tick));
