@@ -11,6 +11,7 @@ mod fences;
 mod full;
 mod lamp;
 mod limits;
+mod long;
 mod lost_replies;
 mod million;
 mod outcomes;

@@ -18,13 +18,13 @@ use std::sync::Arc;
 struct Favour;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-enum State {
+pub(super) enum State {
     Promised,
     Done { thanks: u32 },
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-enum Event {
+pub(super) enum Event {
     Finished,
     Thanked,
     Returned,
@@ -81,7 +81,7 @@ impl Project<Tx> for Favour {
     }
 }
 
-async fn open(db: &TestDatabase, process: u128) -> Engine {
+pub(super) async fn open(db: &TestDatabase, process: u128) -> Engine {
     db.proven_by(|| Registry::new().register::<Favour>(Idle));
     with(db, process, Registry::new().register::<Favour>(Idle)).await
 }
@@ -99,11 +99,11 @@ async fn promise(engine: &Engine, n: u128) -> RunId {
     run(n)
 }
 
-async fn tell(engine: &Engine, n: u128, event: Event, word: &str) -> Result<engine::Moved, TurnError> {
+pub(super) async fn tell(engine: &Engine, n: u128, event: Event, word: &str) -> Result<engine::Moved, TurnError> {
     engine.note::<Favour>(run(n), &event, EventKey::webhook("friend", word), Origin::default()).await
 }
 
-async fn done(engine: &Engine, n: u128) -> RunId {
+pub(super) async fn done(engine: &Engine, n: u128) -> RunId {
     promise(engine, n).await;
     tell(engine, n, Event::Finished, "finished").await.unwrap();
     run(n)
@@ -114,13 +114,13 @@ async fn all_done(engine: &Engine, count: u128) {
     futures::future::join_all((0..count).map(|n| done(engine, n))).await;
 }
 
-async fn days_pass(db: &TestDatabase, days: i64) {
+pub(super) async fn days_pass(db: &TestDatabase, days: i64) {
     let more = TimeDelta::days(days).num_microseconds().unwrap();
     let sql = format!("update business_clock set offset_us = offset_us + {more}");
     db.connection.execute_unprepared(&sql).await.unwrap();
 }
 
-async fn state(engine: &Engine, n: u128) -> State {
+pub(super) async fn state(engine: &Engine, n: u128) -> State {
     engine.read_state::<Favour>(run(n)).await.unwrap().expect("the run exists").1
 }
 
