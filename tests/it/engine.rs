@@ -2,6 +2,7 @@
 
 mod archive;
 mod bad_days;
+mod bent_clock;
 mod brakes;
 mod conformance;
 mod crowds;
