@@ -20,6 +20,7 @@ mod plans;
 mod promises;
 mod recall;
 mod relay;
+mod restored;
 mod retries;
 mod schedules;
 mod silent_wires;
