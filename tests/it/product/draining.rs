@@ -5,9 +5,11 @@ use harness::both;
 use harness::servers::{fresh_redis, send_signal};
 use harness::{Backend, TestDatabase, wait};
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
+use serde_json::json;
+use std::fs;
 use std::process::Termination;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::installation::{Installation, LIMIT, Served};
 
@@ -81,6 +83,51 @@ async fn a_stop_tells_the_balancer_lets_running_requests_end_and_leaves_no_lease
     assert_eq!(served.process.ended(LIMIT).await?.code(), Some(0));
     assert_eq!(processes(&database).await?, 0);
     Ok(())
+}
+
+/// Whoever is impatient asks twice, and so do some supervisors: it is the same wish.
+#[tokio::test]
+async fn a_second_term_neither_hastens_the_end_nor_spoils_it() -> Result<()> {
+    let installation = Installation::embedded()?;
+    let mut served = installation.serve("up").await?;
+    let slow = Slow::begin(&served.site.url).await?;
+    in_flight(&served, 1).await?;
+    send_signal(served.process.pid(), "TERM");
+    served.process.says(LIMIT, "draining").await?;
+    for signal in ["TERM", "INT", "TERM"] {
+        send_signal(served.process.pid(), signal);
+    }
+    let answer = slow.end().await?;
+    assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    served.process.says(LIMIT, "stopped").await?;
+    assert_eq!(served.process.ended(LIMIT).await?.code(), Some(0));
+    Ok(())
+}
+
+/// A supervisor that has waited long enough kills what is draining: what it held is done by the next process.
+#[tokio::test]
+async fn what_was_killed_while_it_drained_is_done_by_the_next() -> Result<()> {
+    // A mail server that takes every connection and says nothing.
+    let silent = TcpListener::bind("127.0.0.1:0").await?;
+    let port = silent.local_addr()?.port().to_string();
+    let installation = Installation::embedded()?
+        .with("INNKEEPER_MAIL__TRANSPORT", "smtp")
+        .with("INNKEEPER_MAIL__SECURITY", "plain")
+        .with("INNKEEPER_MAIL__HOST", "127.0.0.1")
+        .with("INNKEEPER_MAIL__PORT", &port);
+    let mut served = installation.serve("up").await?;
+    let ann = json!({ "email": "ann@example.org", "password": "correct horse battery staple", "name": "Ann" });
+    assert_eq!(served.site.post(None, "/register", &ann).await.status, 202);
+    let _held = silent.accept().await?;
+    send_signal(served.process.pid(), "TERM");
+    served.process.says(LIMIT, "draining").await?;
+    served.process.kill();
+
+    let installation = installation.with("INNKEEPER_MAIL__TRANSPORT", "folder");
+    let served = installation.serve("up").await?;
+    let letters = async || Some(fs::read_dir(installation.data("mail")).ok()?.count()).filter(|count| *count > 0);
+    assert_eq!(wait::until(LIMIT, "the letter that was held", letters).await?, 1);
+    served.stop().await
 }
 
 #[test]
