@@ -5,6 +5,7 @@ mod apart;
 mod at_rest;
 mod backup;
 mod configuration;
+mod damaged;
 mod demo;
 mod doctor;
 mod draining;

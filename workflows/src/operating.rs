@@ -9,11 +9,11 @@ use crate::{App, Error, Flaw};
 
 mod acts;
 
-pub use self::acts::{Mend, On, Outcome, Outcomes, PassedOver, Unread, cancel, mend, would_cancel, would_mend};
+pub use self::acts::{Mend, On, Outcome, Outcomes, PassedOver, cancel, mend, would_cancel, would_mend};
 pub use engine::{
-    Act, Became, Brake, Census, Circuit, Depth, Listed, Posting, QueuedWork, Replay, Reprojected, RowChange, Rows,
-    RunCount, RunFilter, RunId, RunView, ScheduleView, ShapeKnown, Standing, Target, Transcript, TryView, TurnStory,
-    TurnView, WorkCount, WorkFilter, WorkId, WorkPlace, WorkView,
+    Act, Became, Brake, Census, Circuit, Damaged, Depth, Listed, Posting, QueuedWork, Readable, Replay, Reprojected,
+    RowChange, Rows, RunCount, RunFilter, RunId, RunView, ScheduleView, ShapeKnown, Standing, Target, Transcript,
+    TryView, TurnStory, TurnView, WorkCount, WorkFilter, WorkId, WorkPlace, WorkView,
 };
 
 /// The most runs or pieces of work that one request acts on.
@@ -23,7 +23,7 @@ pub const MOST_AT_ONCE: u64 = 100;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pulse {
     /// Every queue that holds anything.
-    pub queues: Vec<Depth>,
+    pub queues: Readable<Depth>,
     /// Runs that met a fact without a place.
     pub unexpected: i64,
 }
@@ -75,7 +75,7 @@ pub async fn replay(app: &App, run: RunId) -> Result<Replay, Error> {
 /// # Errors
 /// When the database fails.
 pub async fn pulse(app: &App) -> Result<Pulse, Error> {
-    Ok(Pulse { queues: app.engine.depths().await?, unexpected: app.engine.unexpected().await? })
+    Ok(Pulse { queues: app.engine.readable_depths().await?, unexpected: app.engine.unexpected().await? })
 }
 
 /// Every persisted name and shape, counted.
@@ -142,8 +142,8 @@ fn known(app: &App, workflow: Option<&str>) -> Result<(), Error> {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn schedules(app: &App) -> Result<Vec<ScheduleView>, Error> {
-    Ok(app.engine.schedules().await?)
+pub async fn schedules(app: &App) -> Result<Readable<ScheduleView>, Error> {
+    Ok(app.engine.readable_schedules().await?)
 }
 
 /// A schedule as it stands.
@@ -225,8 +225,8 @@ fn in_our_words(error: ScheduleError) -> Error {
 ///
 /// # Errors
 /// When the database fails.
-pub async fn brakes(app: &App) -> Result<Vec<Brake>, Error> {
-    Ok(app.engine.brakes().await?)
+pub async fn brakes(app: &App) -> Result<Readable<Brake>, Error> {
+    Ok(app.engine.readable_brakes().await?)
 }
 
 /// How a brake stands.

@@ -52,9 +52,9 @@ impl Party {
     pub(crate) async fn run(self, config: &Config) -> Result<ExitCode> {
         match self {
             Self::List { json } => {
-                let brakes = onlooker(config).await?.brakes().await?;
-                let parties = brakes.into_iter().filter(|brake| matches!(brake.target, Target::Party(_))).collect();
-                List::whole(config, parties).print(json, "There is no outside party.", line)
+                let mut brakes = onlooker(config).await?.readable_brakes().await?;
+                brakes.rows.retain(|brake| matches!(brake.target, Target::Party(_)));
+                List::readable(config, brakes).print(json, "There is no outside party.", line)
             }
             Self::Pause { name, pause: by } => pause(config, Target::Party(name), &by).await,
             Self::Resume { name, hand } => resume(config, Target::Party(name), &hand).await,

@@ -4,7 +4,7 @@ use crate::config::Config;
 use crate::connect;
 use anyhow::Result;
 use domain::Provider;
-use engine::{Engine, Listed, Rows, Settings};
+use engine::{Damaged, Engine, Listed, Readable, Rows, Settings};
 use sea_orm::DbErr;
 use serde::Serialize;
 use std::process::ExitCode;
@@ -52,19 +52,15 @@ pub(super) struct List<T> {
     pub failed: bool,
 }
 
-/// A row that cannot be read.
-#[derive(Serialize)]
-pub(super) struct Damaged {
-    /// As much of its name as can be read.
-    pub what: String,
-    /// What is wrong with it.
-    pub why: String,
-}
-
 impl<T> List<T> {
     /// A list that was read in one piece.
     pub(super) fn whole(config: &Config, data: Vec<T>) -> Self {
         Self { source: source(config), data, unreadable: vec![], incomplete: None, failed: false }
+    }
+
+    /// A list that was read in one piece, as far as it can be.
+    pub(super) fn readable(config: &Config, read: Readable<T>) -> Self {
+        Self { unreadable: read.damaged, ..Self::whole(config, read.rows) }
     }
 
     /// Reads page after page, up to `most` rows. What fails half-way ends the list, and is told with it.
@@ -117,7 +113,7 @@ impl<T> List<T> {
             println!("{nothing}");
         }
         self.data.iter().for_each(|row| println!("{}", line(row)));
-        self.unreadable.iter().for_each(|Damaged { what, why }| println!("UNREADABLE  {what}  {why}"));
+        tell_damaged(&self.unreadable);
         self.incomplete.iter().for_each(|why| println!("INCOMPLETE  {why}"));
         println!("(from {})", self.source);
         Ok(self.code())
@@ -125,6 +121,16 @@ impl<T> List<T> {
 
     /// Whether everything was read that was to be read.
     pub(super) fn code(&self) -> ExitCode {
-        if self.unreadable.is_empty() && !self.failed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        if self.failed { ExitCode::FAILURE } else { code(&self.unreadable) }
     }
+}
+
+/// Names what cannot be read, a line each.
+pub(super) fn tell_damaged(damaged: &[Damaged]) {
+    damaged.iter().for_each(|Damaged { what, why }| println!("UNREADABLE  {what}  {why}"));
+}
+
+/// A failure unless everything could be read.
+pub(super) fn code(damaged: &[Damaged]) -> ExitCode {
+    if damaged.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -2,11 +2,11 @@
 
 use super::brake::{self, Pause};
 use super::done::Hand;
-use super::look::{List, onlooker, stranger};
+use super::look::{List, code, onlooker, stranger, tell_damaged};
 use crate::config::Config;
 use anyhow::Result;
 use clap::Subcommand;
-use engine::{Brake, Depth, Target};
+use engine::{Brake, Damaged, Depth, Readable, Target};
 use serde::Serialize;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -64,20 +64,7 @@ impl Queue {
     pub(crate) async fn run(self, config: &Config) -> Result<ExitCode> {
         match self {
             Self::List { json } => list(config, json).await,
-            Self::Depth { queue, json } => {
-                let depths = onlooker(config).await?.depths().await?;
-                let depth = depths.into_iter().find(|depth| depth.queue == queue);
-                if depth.is_none() {
-                    brake::known_queue(config, &queue)?;
-                }
-                let empty = Depth { queue, ready: 0, scheduled: 0, leased: 0, parked: 0, oldest_us: 0 };
-                let depth = depth.unwrap_or(empty);
-                match json {
-                    true => println!("{}", serde_json::to_string_pretty(&depth)?),
-                    false => println!("{}", line(&depth)),
-                }
-                Ok(ExitCode::SUCCESS)
-            }
+            Self::Depth { queue, json } => depth(config, queue, json).await,
             Self::Pause { queue, pause } => brake::pause(config, Target::Queue(queue), &pause).await,
             Self::Resume { queue, hand } => brake::resume(config, Target::Queue(queue), &hand).await,
             Self::Limit { queue, at_once, none: _, hand } => brake::limit(config, queue, at_once, &hand).await,
@@ -105,14 +92,46 @@ struct PlainJobs {
 
 async fn list(config: &Config, json: bool) -> Result<ExitCode> {
     let engine = onlooker(config).await?;
-    let depths = List::whole(config, engine.depths().await?);
-    let brakes = engine.brakes().await?.into_iter().filter(|brake| brake.holds() || brake.most.is_some()).collect();
+    let mut depths = List::readable(config, engine.readable_depths().await?);
+    let Readable { rows, damaged } = engine.readable_brakes().await?;
+    depths.unreadable.extend(damaged);
+    let brakes = rows.into_iter().filter(|brake| brake.holds() || brake.most.is_some()).collect();
     let overview = Overview { depths, brakes, redis: PlainJobs::ask(config).await };
     match json {
         true => println!("{}", serde_json::to_string_pretty(&overview)?),
         false => overview.tell()?,
     }
     Ok(overview.depths.code())
+}
+
+/// One queue, and what may be in it and cannot be read.
+#[derive(Serialize)]
+struct OneDepth {
+    #[serde(flatten)]
+    depth: Depth,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unreadable: Vec<Damaged>,
+}
+
+async fn depth(config: &Config, queue: String, json: bool) -> Result<ExitCode> {
+    let Readable { rows, damaged: mut unreadable } = onlooker(config).await?.readable_depths().await?;
+    let found = rows.into_iter().find(|depth| depth.queue == queue);
+    // What stands under no name of ours may belong here.
+    let elsewhere = |other: &str| other != queue && brake::known_queue(config, other).is_ok();
+    unreadable.retain(|Damaged { what, .. }| !what.strip_prefix("queue ").is_some_and(elsewhere));
+    if found.is_none() {
+        brake::known_queue(config, &queue)?;
+    }
+    let empty = Depth { queue, ready: 0, scheduled: 0, leased: 0, parked: 0, oldest_us: 0 };
+    let one = OneDepth { depth: found.unwrap_or(empty), unreadable };
+    match json {
+        true => println!("{}", serde_json::to_string_pretty(&one)?),
+        false => println!("{}", line(&one.depth)),
+    }
+    if !json {
+        tell_damaged(&one.unreadable);
+    }
+    Ok(code(&one.unreadable))
 }
 
 impl Overview {

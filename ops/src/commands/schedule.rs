@@ -46,7 +46,7 @@ impl Schedule {
         let engine = onlooker(config).await?;
         match self {
             Self::List { json } => {
-                let list = List::whole(config, engine.schedules().await?);
+                let list = List::readable(config, engine.readable_schedules().await?);
                 list.print(json, "There are no schedules.", line)
             }
             Self::Run { name, hand } => run(&engine, &name, &hand).await,

@@ -57,9 +57,14 @@ async fn what_cannot_be_read_is_named_and_left_alone(db: TestDatabase) {
     let again = desk.act("/admin/work/retry", order).await;
     assert_eq!((acted(&again), &again["unread"]), ((0, false), &done["unread"]), "it is still there");
 
+    let digits = desk.run().replace("run_", "");
+    let story = desk.read(&format!("/admin/runs/{}", desk.run())).await;
+    assert_eq!(story["unread"][0]["what"], format!("work {digits}:1:1001"), "{story}");
+    let census = desk.read("/admin/census?workflow=booking").await;
+    assert_eq!(census["unread"][0]["what"], "1 pieces of work of booking", "{census}");
+
     // Named by its own name it may be what cannot be read, and that is said; beside one that can, it is nobody's business.
     let one = |work: String| json!({"work": work});
-    let digits = desk.run().replace("run_", "");
     assert_eq!(desk.act("/admin/work/retry", one(format!("{digits}:1:1001"))).await["unread"], done["unread"]);
     assert!(desk.park("RemindLast").await);
     let other = desk.read("/admin/work?standing=parked&name=RemindLast").await["data"][0]["id"].clone();

@@ -4,8 +4,10 @@
 //! the reading of an old shape when no run of that shape is left.
 
 use crate::engine::Engine;
+use crate::listing::known_kind;
+use crate::salvage::{Damaged, Salvage, spelled};
 use crate::storage::single::query;
-use sea_orm::{DbErr, QueryResult};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult};
 
 /// Runs of one workflow in one state, written by one shape.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -55,6 +57,8 @@ pub struct Census {
     pub work: Vec<WorkCount>,
     /// What this build knows.
     pub known: Vec<ShapeKnown>,
+    /// What cannot be counted, because it cannot be read.
+    pub damaged: Vec<Damaged>,
 }
 
 impl Engine {
@@ -66,19 +70,32 @@ impl Engine {
         let only = workflow.map_or("", |_| "where workflow = $1");
         let values = || workflow.map(Into::into).into_iter().collect::<Vec<sea_orm::Value>>();
         let db = &self.core.db.read.patient();
+        let (shape, status, kind) = (number(db, "shape"), number(db, "status"), number(db, "kind"));
         let runs = format!(
-            "select workflow, state_name, cast(shape as integer), case when status = 0 then 0 else 1 end, count(*) from workflow_run {only}
-             group by 1, 2, 3, 4 order by 1, 2, 3, 4"
+            "select workflow, state_name, {shape}, {status}, count(*) from workflow_run {only} group by 1, 2, 3, 4 order by 1, 2, 3, 4"
         );
         let work = format!(
-            "select workflow, cast(kind as integer), name, count(*) from workflow_work {only}
-             group by workflow, kind, name order by workflow, kind, name"
+            "select workflow, {kind}, name, count(*) from workflow_work {only} group by 1, 2, 3 order by 1, 2, 3"
         );
-        let runs = query(db, &runs, values()).await?.iter().map(run_count).collect::<Result<_, _>>()?;
-        let work = query(db, &work, values()).await?.iter().map(work_count).collect::<Result<_, _>>()?;
+        let mut salvage = Salvage::default();
+        let runs = salvage.rows(&query(db, &runs, values()).await?, uncounted("runs", 4), run_count);
+        let work = salvage.rows(&query(db, &work, values()).await?, uncounted("pieces of work", 3), work_count);
         let known = self.registry().shapes().filter(|one| workflow.is_none_or(|name| name == one.workflow)).collect();
-        Ok(Census { runs, work, known })
+        Ok(Census { runs, work, known, damaged: salvage.0 })
     }
+}
+
+/// A small number in a type that both databases read; SQLite would make one of anything.
+fn number(db: &impl ConnectionTrait, column: &str) -> String {
+    match db.get_database_backend() {
+        DbBackend::Sqlite => column.to_owned(),
+        _ => format!("cast({column} as integer)"),
+    }
+}
+
+/// The name of a row that begins with a workflow and has a count.
+fn uncounted(what: &'static str, count: usize) -> impl Fn(&QueryResult) -> String {
+    move |row| format!("{} {what} of {}", row.try_get_by_index::<i64>(count).unwrap_or_default(), spelled(row, 0))
 }
 
 fn run_count(row: &QueryResult) -> Result<RunCount, DbErr> {
@@ -86,7 +103,7 @@ fn run_count(row: &QueryResult) -> Result<RunCount, DbErr> {
         workflow: row.try_get_by_index(0)?,
         state: row.try_get_by_index(1)?,
         shape: row.try_get_by_index(2)?,
-        finished: row.try_get_by_index::<i32>(3)? == 1,
+        finished: row.try_get_by_index::<i32>(3)? != 0,
         runs: row.try_get_by_index(4)?,
     })
 }
@@ -94,7 +111,7 @@ fn run_count(row: &QueryResult) -> Result<RunCount, DbErr> {
 fn work_count(row: &QueryResult) -> Result<WorkCount, DbErr> {
     Ok(WorkCount {
         workflow: row.try_get_by_index(0)?,
-        kind: crate::operate::kind_name(row.try_get_by_index(1)?),
+        kind: known_kind(row.try_get_by_index(1)?)?,
         name: row.try_get_by_index(2)?,
         work: row.try_get_by_index(3)?,
     })

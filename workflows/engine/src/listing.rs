@@ -1,7 +1,7 @@
 //! Lists for operators: runs and waiting work by filter, a page at a time, and a row that cannot be read does not end the list.
 
 use crate::engine::Engine;
-use crate::operate::{RUN, WORK, run_view, work_view};
+use crate::operate::{RUN, WORK, kind_name, run_view, work_view};
 use crate::storage::schema::{LEASED, PARKED, kind};
 use crate::storage::single::query;
 use crate::{RunId, RunView, Timestamp, WorkId, WorkView};
@@ -231,11 +231,17 @@ impl Engine {
 }
 
 /// A piece of work whose kind is none of ours is damaged as well.
-fn readable(row: &QueryResult) -> Result<WorkView, DbErr> {
+pub(crate) fn readable(row: &QueryResult) -> Result<WorkView, DbErr> {
+    known_kind(row.try_get_by_index(3)?)?;
+    work_view(row)
+}
+
+/// The word for a kind of work, if there is one.
+pub(crate) fn known_kind(stored: i32) -> Result<&'static str, DbErr> {
     let known = i32::from(kind::EFFECT)..=i32::from(kind::TELL);
-    match row.try_get_by_index::<i32>(3)? {
-        what if known.contains(&what) => work_view(row),
-        what => Err(DbErr::Type(format!("there is no kind {what} of work"))),
+    match known.contains(&stored) {
+        true => Ok(kind_name(stored)),
+        false => Err(DbErr::Type(format!("there is no kind {stored} of work"))),
     }
 }
 

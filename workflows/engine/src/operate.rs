@@ -1,6 +1,7 @@
 //! What operators see: runs, their journals, and work that waits.
 
 use crate::engine::Engine;
+use crate::salvage::{Readable, Salvage, spelled};
 use crate::storage::names::{ids, ids_in};
 use crate::storage::schema::{LEASED, PARKED, kind};
 use crate::storage::single::{clock, query};
@@ -139,7 +140,7 @@ pub(crate) fn run_view(row: &QueryResult) -> Result<RunView, DbErr> {
     })
 }
 
-fn turn_view(row: &QueryResult) -> Result<TurnView, DbErr> {
+pub(crate) fn turn_view(row: &QueryResult) -> Result<TurnView, DbErr> {
     Ok(TurnView {
         seq: row.try_get_by_index(0)?,
         key: row.try_get_by_index(1)?,
@@ -220,8 +221,12 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn run(&self, run: RunId) -> Result<Option<RunView>, DbErr> {
+        self.run_row(run).await?.as_ref().map(run_view).transpose()
+    }
+
+    pub(crate) async fn run_row(&self, run: RunId) -> Result<Option<QueryResult>, DbErr> {
         let rows = query(&self.core.db.read, &format!("{RUN} where id = $1"), vec![run.uuid().into()]).await?;
-        rows.first().map(run_view).transpose()
+        Ok(rows.into_iter().next())
     }
 
     /// A run's typed input and state.
@@ -254,9 +259,13 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn journal(&self, run: RunId) -> Result<Vec<TurnView>, DbErr> {
+        self.journal_rows(run).await?.iter().map(turn_view).collect()
+    }
+
+    pub(crate) async fn journal_rows(&self, run: RunId) -> Result<Vec<QueryResult>, DbErr> {
         let sql = "select seq, key, at, cast(verdict as integer), event, from_state, to_state, note, actor, request_id, attempts, last_error
           from (select * from workflow_journal where run = $1 union all select * from workflow_journal_archive where run = $1) j order by seq";
-        query(&self.core.db.read, sql, vec![run.uuid().into()]).await?.iter().map(turn_view).collect()
+        query(&self.core.db.read, sql, vec![run.uuid().into()]).await
     }
 
     /// What a run still has to do.
@@ -264,10 +273,12 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn work_of(&self, run: RunId) -> Result<Vec<WorkView>, DbErr> {
-        let rows =
-            query(&self.core.db.read, &format!("{WORK} where run = $1 order by seq, n"), vec![run.uuid().into()])
-                .await?;
-        rows.iter().map(work_view).collect()
+        self.work_rows(run).await?.iter().map(work_view).collect()
+    }
+
+    pub(crate) async fn work_rows(&self, run: RunId) -> Result<Vec<QueryResult>, DbErr> {
+        let sql = format!("{WORK} where run = $1 order by seq, n");
+        query(&self.core.db.read, &sql, vec![run.uuid().into()]).await
     }
 
     /// Everything that waits for a person.
@@ -285,25 +296,47 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn depths(&self) -> Result<Vec<Depth>, DbErr> {
+        self.depth_rows().await?.iter().map(depth).collect()
+    }
+
+    /// As [`depths`](Self::depths), of what can be read.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn readable_depths(&self) -> Result<Readable<Depth>, DbErr> {
+        let (found, mut salvage) = (self.depth_rows().await?, Salvage::default());
+        let rows = salvage.rows(&found, |row| format!("queue {}", spelled(row, 0)), depth);
+        for (row, Depth { queue, ready, scheduled, leased, parked, .. }) in
+            found.iter().filter_map(|row| Some((row, depth(row).ok()?)))
+        {
+            let lost = row.try_get_by_index::<i64>(6)? - ready - scheduled - leased - parked;
+            if lost > 0 {
+                salvage.note(format!("queue {queue}"), format!("{lost} pieces of work do not say when they are due"));
+            }
+        }
+        Ok(Readable { rows, damaged: salvage.0 })
+    }
+
+    async fn depth_rows(&self) -> Result<Vec<QueryResult>, DbErr> {
         let db = &self.core.db.read;
         let now = clock(db.get_database_backend());
         let sql = format!(
             "select queue, sum(case when not_before <= c.now then 1 else 0 end), sum(case when not_before > c.now and not_before < $1 then 1 else 0 end),
               sum(case when not_before = $1 then 1 else 0 end), sum(case when not_before = $2 then 1 else 0 end),
-              cast(coalesce(max(case when not_before <= c.now then c.now - not_before end), 0) as bigint)
+              cast(coalesce(max(case when not_before <= c.now then c.now - not_before end), 0) as bigint), count(*)
              from workflow_work, (select {now} as now) c group by queue order by queue"
         );
-        let rows = query(db, &sql, vec![LEASED.into(), PARKED.into()]).await?;
-        let depth = |row: &QueryResult| {
-            Ok(Depth {
-                queue: row.try_get_by_index(0)?,
-                ready: row.try_get_by_index(1)?,
-                scheduled: row.try_get_by_index(2)?,
-                leased: row.try_get_by_index(3)?,
-                parked: row.try_get_by_index(4)?,
-                oldest_us: row.try_get_by_index(5)?,
-            })
-        };
-        rows.iter().map(depth).collect()
+        query(db, &sql, vec![LEASED.into(), PARKED.into()]).await
     }
+}
+
+fn depth(row: &QueryResult) -> Result<Depth, DbErr> {
+    Ok(Depth {
+        queue: row.try_get_by_index(0)?,
+        ready: row.try_get_by_index(1)?,
+        scheduled: row.try_get_by_index(2)?,
+        leased: row.try_get_by_index(3)?,
+        parked: row.try_get_by_index(4)?,
+        oldest_us: row.try_get_by_index(5)?,
+    })
 }

@@ -4,13 +4,17 @@
 //! told by later turns, by the work that still waits, and by the runs that were started.
 
 use crate::engine::Engine;
+use crate::listing::readable;
+use crate::operate::turn_view;
 use crate::process::RawStep;
-use crate::replay::walk;
+use crate::replay::{Again, Judgement, walk};
+use crate::salvage::{Damaged, Salvage, of_turn, of_work};
 use crate::step::variant;
 use crate::storage::single::query;
 use crate::storage::{instant, work_id};
 use crate::{RunId, RunView, Timestamp, TurnView, WorkId, WorkView};
 use sea_orm::{DbErr, QueryResult};
+use std::collections::BTreeMap;
 
 /// A run, told.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -23,6 +27,8 @@ pub struct Transcript {
     pub waiting: Vec<WorkView>,
     /// The tries at its work that failed, oldest first.
     pub tries: Vec<TryView>,
+    /// What cannot be read of all this, or contradicts itself.
+    pub damaged: Vec<Damaged>,
 }
 
 /// A try that failed, or the death of a process that held the work.
@@ -100,6 +106,8 @@ pub enum Became {
     },
     /// It was taken back before anybody claimed it, or disarmed.
     TakenBack,
+    /// What would tell cannot be read.
+    Unreadable,
 }
 
 /// A fact as it stands in the event log.
@@ -141,47 +149,70 @@ impl Transcript {
 }
 
 impl Engine {
-    /// Tells a run's whole story.
+    /// Tells a run's whole story, as far as it can be read.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn transcript(&self, run: RunId) -> Result<Option<Transcript>, DbErr> {
-        let Some(view) = self.run(run).await? else { return Ok(None) };
-        let journal: Vec<TurnView> = self.journal(run).await?.into_iter().filter(|t| t.seq <= view.seq).collect();
-        let waiting = self.work_of(run).await?;
-        let (mut postings, tries) = (self.postings(run).await?, self.tries(run).await?);
-        let mut decided = match self.registry().get(&view.workflow) {
-            Some(process) => walk(process, &view, &self.rows(&view).await?),
-            None => vec![],
+        let (row, mut salvage) = (self.run_row(run).await?, Salvage::default());
+        let Some(mut view) = row.map(|row| salvage.run(run, &row)) else { return Ok(None) };
+        let mut journal = salvage.rows(&self.journal_rows(run).await?, of_turn("turn"), turn_view);
+        journal.retain(|turn| turn.seq <= view.seq);
+        if view.seq == i32::MAX {
+            view.seq = journal.last().map_or(0, |turn| turn.seq);
         }
-        .into_iter();
+        let missing = missing(&journal, view.seq);
+        if let Some(seq) = missing
+            && !salvage.names(format!("turn {seq}"))
+        {
+            salvage.note(format!("turn {seq}"), "it is missing");
+        }
+        let waiting = salvage.rows(&self.work_rows(run).await?, of_work("work"), readable);
+        let mut postings = salvage.rows(&self.posting_rows(run).await?, of_turn("a posting of turn"), posting);
+        let tries = salvage.rows(&self.try_rows(run).await?, of_work("a try at"), tried);
+        let mut decided = self.decided(&view, &mut salvage).await;
         let mut turns = Vec::with_capacity(journal.len());
         for turn in &journal {
-            let again = decided.next().filter(|again| again.seq == turn.seq);
-            let (state, step) = again.map_or((None, None), |again| (again.state, again.step));
-            let queued = match step {
-                Some(step) => Some(self.fates(queued(run, turn.seq, step), (&journal, &waiting)).await?),
-                None => None,
-            };
+            let (state, step) = decided.remove(&turn.seq).map_or((None, None), |again| (again.state, again.step));
+            let mut queued = step.map(|step| queued(run, turn.seq, step));
+            for one in queued.iter_mut().flatten() {
+                one.became = match self.fate(one, (&journal, &waiting), &mut salvage).await {
+                    Became::TakenBack if missing.is_some() => Became::Unreadable,
+                    became => became,
+                };
+            }
             let (own, rest) = postings.into_iter().partition(|posting| posting.seq == turn.seq);
             postings = rest;
             turns.push(TurnStory { turn: turn.clone(), state, queued, postings: own });
         }
-        Ok(Some(Transcript { run: view, turns, waiting, tries }))
+        Ok(Some(Transcript { run: view, turns, waiting, tries, damaged: salvage.0 }))
     }
 
-    async fn postings(&self, run: RunId) -> Result<Vec<Posting>, DbErr> {
-        let sql = "select seq, kind, body, at, position from event_log where run = $1 order by seq, n";
-        let posting = |row: &QueryResult| {
-            Ok(Posting {
-                seq: row.try_get_by_index(0)?,
-                kind: row.try_get_by_index(1)?,
-                body: row.try_get_by_index(2)?,
-                at: instant(row.try_get_by_index(3)?),
-                position: row.try_get_by_index(4)?,
-            })
+    /// Every turn decided again, as far as this build can tell.
+    async fn decided(&self, view: &RunView, salvage: &mut Salvage) -> BTreeMap<i32, Again> {
+        let Some(process) = self.registry().get(&view.workflow) else { return BTreeMap::new() };
+        let turns = match self.rows(view).await {
+            Ok(rows) => walk(process, view, &rows),
+            Err(why) => {
+                salvage.note("what was queued", why);
+                vec![]
+            }
         };
-        query(&self.core.db.read, sql, vec![run.uuid().into()]).await?.iter().map(posting).collect()
+        let broken = turns.iter().filter_map(|turn| match &turn.judgement {
+            Judgement::Broken(why) => Some(why),
+            Judgement::Proven | Judgement::NotJudged => None,
+        });
+        broken.for_each(|why| salvage.note("the journal", why));
+        let last = turns.last().filter(|turn| turn.seq == view.seq).and_then(|turn| turn.state.as_ref());
+        if last.is_some_and(|state| *state != view.state) {
+            salvage.note("the run's state", "it is not the one that its journal leads to");
+        }
+        turns.into_iter().map(|turn| (turn.seq, turn)).collect()
+    }
+
+    async fn posting_rows(&self, run: RunId) -> Result<Vec<QueryResult>, DbErr> {
+        let sql = "select seq, kind, body, at, position from event_log where run = $1 order by seq, n";
+        query(&self.core.db.read, sql, vec![run.uuid().into()]).await
     }
 
     /// The tries at a run's work that failed, oldest first.
@@ -189,44 +220,67 @@ impl Engine {
     /// # Errors
     /// When the database fails.
     pub async fn tries(&self, run: RunId) -> Result<Vec<TryView>, DbErr> {
-        let sql =
-            "select run, seq, n, attempt, at, class, why from workflow_try where run = $1 order by at, seq, n, attempt";
-        let tried = |row: &QueryResult| {
-            Ok(TryView {
-                work: work_id(row, 0)?,
-                attempt: row.try_get_by_index(3)?,
-                at: instant(row.try_get_by_index(4)?),
-                class: row.try_get_by_index(5)?,
-                why: row.try_get_by_index(6)?,
-            })
-        };
-        query(&self.core.db.read, sql, vec![run.uuid().into()]).await?.iter().map(tried).collect()
+        self.try_rows(run).await?.iter().map(tried).collect()
     }
 
-    /// Finds out what became of each piece of work.
-    async fn fates(
-        &self,
-        mut queued: Vec<QueuedWork>,
-        (journal, waiting): (&[TurnView], &[WorkView]),
-    ) -> Result<Vec<QueuedWork>, DbErr> {
-        for one in &mut queued {
-            let pending = waiting.iter().find(|view| view.work == one.work);
-            one.became = match (pending, one.to) {
-                (Some(WorkView { standing, attempt, last_error, .. }), _) => {
-                    Became::Pending { standing, attempts: *attempt, last_error: last_error.clone() }
-                }
-                (None, Some(to)) => {
-                    let started = if one.kind == "spawn" { self.run(to).await? } else { None };
-                    Became::Delivered { state: started.map(|child| child.state_name) }
-                }
-                (None, None) => journal
-                    .iter()
-                    .find(|turn| concludes(&turn.key, one.work))
-                    .map_or(Became::TakenBack, |turn| Became::Turn { seq: turn.seq, attempts: turn.attempts }),
-            };
-        }
-        Ok(queued)
+    async fn try_rows(&self, run: RunId) -> Result<Vec<QueryResult>, DbErr> {
+        let sql =
+            "select run, seq, n, attempt, at, class, why from workflow_try where run = $1 order by at, seq, n, attempt";
+        query(&self.core.db.read, sql, vec![run.uuid().into()]).await
     }
+
+    /// Finds out what became of a piece of work.
+    async fn fate(
+        &self,
+        one: &QueuedWork,
+        (journal, waiting): (&[TurnView], &[WorkView]),
+        salvage: &mut Salvage,
+    ) -> Became {
+        let pending = waiting.iter().find(|view| view.work == one.work);
+        match (pending, one.to) {
+            (Some(WorkView { standing, attempt, last_error, .. }), _) => {
+                Became::Pending { standing, attempts: *attempt, last_error: last_error.clone() }
+            }
+            (None, _) if salvage.names(format!("work {}", one.work)) => Became::Unreadable,
+            (None, Some(to)) if one.kind == "spawn" => match self.run(to).await {
+                Ok(started) => Became::Delivered { state: started.map(|child| child.state_name) },
+                Err(why) => {
+                    salvage.note(to, why);
+                    Became::Unreadable
+                }
+            },
+            (None, Some(_)) => Became::Delivered { state: None },
+            (None, None) => journal
+                .iter()
+                .find(|turn| concludes(&turn.key, one.work))
+                .map_or(Became::TakenBack, |turn| Became::Turn { seq: turn.seq, attempts: turn.attempts }),
+        }
+    }
+}
+
+fn posting(row: &QueryResult) -> Result<Posting, DbErr> {
+    Ok(Posting {
+        seq: row.try_get_by_index(0)?,
+        kind: row.try_get_by_index(1)?,
+        body: row.try_get_by_index(2)?,
+        at: instant(row.try_get_by_index(3)?),
+        position: row.try_get_by_index(4)?,
+    })
+}
+
+fn tried(row: &QueryResult) -> Result<TryView, DbErr> {
+    Ok(TryView {
+        work: work_id(row, 0)?,
+        attempt: row.try_get_by_index(3)?,
+        at: instant(row.try_get_by_index(4)?),
+        class: row.try_get_by_index(5)?,
+        why: row.try_get_by_index(6)?,
+    })
+}
+
+/// The first turn that a journal up to this one lacks.
+fn missing(journal: &[TurnView], last: i32) -> Option<i32> {
+    (0..=last).find(|seq| journal.binary_search_by_key(seq, |turn| turn.seq).is_err())
 }
 
 /// Whether the turn of this key is the outcome of the work: `fx:seq:n`, `tm:name:seq:n`.

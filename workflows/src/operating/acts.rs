@@ -1,6 +1,6 @@
 //! Acts on runs and on parked work, one or all that fit: told first, done once per idempotency key, in the operator's name.
 
-use engine::{Engine, Listed, Rows, RunFilter, RunId, RunView, Standing, WorkFilter, WorkId, WorkView};
+use engine::{Damaged, Engine, Listed, Rows, RunFilter, RunId, RunView, Standing, WorkFilter, WorkId, WorkView};
 
 use crate::idempotency::{Answer, Once};
 use crate::{App, Error, Origin};
@@ -45,18 +45,9 @@ pub struct Outcomes<T> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PassedOver {
     /// What cannot be read.
-    pub unread: Vec<Unread>,
+    pub unread: Vec<Damaged>,
     /// Whether more fits than one act takes.
     pub more: bool,
-}
-
-/// A row that cannot be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unread {
-    /// As much of its name as can be read.
-    pub what: String,
-    /// What is wrong with it.
-    pub why: String,
 }
 
 /// What a mend would come to; nothing is written.
@@ -130,7 +121,7 @@ fn parted<T, C>(rows: Rows<T, C>, most: u64) -> (Vec<T>, PassedOver) {
     for row in rows {
         match row {
             Listed::Read(row) => found.push(row),
-            Listed::Unreadable { what, why } => unread.push(Unread { what, why }),
+            Listed::Unreadable { what, why } => unread.push(Damaged { what, why }),
         }
     }
     (found, PassedOver { unread, more })

@@ -7,12 +7,10 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use workflows::idempotency::Answer;
-use workflows::operating::{
-    self, MOST_AT_ONCE, Mend, On, Outcome, Outcomes, PassedOver, Reprojected, RowChange, Unread,
-};
+use workflows::operating::{self, MOST_AT_ONCE, Mend, On, Outcome, Outcomes, PassedOver, Reprojected, RowChange};
 use workflows::{App, Error};
 
-use super::view::{RunView, WorkItem};
+use super::view::{DamagedView, RunView, WorkItem};
 use super::which::{ParkedOf, RunName, RunsOf, WorkName};
 use crate::caller::Operator;
 use crate::once::{Answered, Command, MustKey};
@@ -103,20 +101,10 @@ struct Acts<T> {
     /// One by one.
     data: Vec<ActOn<T>>,
     /// What fits as well and was passed over, because it cannot be read.
-    unread: Vec<UnreadView>,
+    unread: Vec<DamagedView>,
     /// Whether more fits than the hundred of one order. Ask again, under another key, for the next ones; what was refused or unread fits
     /// again, so narrow it down when nothing else comes.
     more: bool,
-}
-
-/// A damaged row.
-#[derive(Serialize, ToSchema)]
-#[schema(as = AdminUnread)]
-struct UnreadView {
-    /// As much of its name as can be read.
-    what: String,
-    /// What is wrong with it.
-    why: String,
 }
 
 impl<T> Acts<T> {
@@ -129,7 +117,7 @@ impl<T> Acts<T> {
             ActOn { of: of.into(), outcome, note }
         };
         let Outcomes { each, passed_over: PassedOver { unread, more } } = outcomes;
-        let unread = unread.into_iter().map(|Unread { what, why }| UnreadView { what, why }).collect();
+        let unread = unread.into_iter().map(DamagedView::from).collect();
         Self { data: each.into_iter().map(act).collect(), unread, more }
     }
 }

@@ -12,6 +12,7 @@ use workflows::idempotency::Answer;
 use workflows::operating::{self, Brake, Circuit, Target};
 use workflows::{App, Error};
 
+use super::view::Whole;
 use super::which::Word;
 use crate::body::Json;
 use crate::caller::Operator;
@@ -84,13 +85,6 @@ impl From<Brake> for BrakeView {
     }
 }
 
-/// Every brake that is or was pulled, and every party.
-#[derive(Serialize, ToSchema)]
-struct BrakeList {
-    /// By what they are on.
-    data: Vec<BrakeView>,
-}
-
 /// What to hold back.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -147,10 +141,11 @@ fn shown(brake: Brake) -> Answer {
 }
 
 /// Brakes
-#[utoipa::path(get, path = "/admin/brakes", tag = "admin", security(("bearer" = [])), responses((status = 200, body = BrakeList)))]
-async fn list(_: Operator, State(app): State<App>) -> Result<Json<BrakeList>, Problem> {
-    let data = operating::brakes(&app).await?.into_iter().map(BrakeView::from).collect();
-    Ok(Json(BrakeList { data }))
+///
+/// Every brake that is or was pulled, and every party.
+#[utoipa::path(get, path = "/admin/brakes", tag = "admin", security(("bearer" = [])), responses((status = 200, body = Whole<BrakeView>)))]
+async fn list(_: Operator, State(app): State<App>) -> Result<Json<Whole<BrakeView>>, Problem> {
+    Ok(Json(Whole::of(operating::brakes(&app).await?)))
 }
 
 /// Hold something back

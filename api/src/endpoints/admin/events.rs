@@ -21,7 +21,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use workflows::App;
-use workflows::operating::{self, Pulse};
+use workflows::operating::{self, Pulse, Readable};
 
 use super::view::QueueView;
 use crate::caller::Operator;
@@ -69,7 +69,7 @@ impl Topic {
 
 impl From<Pulse> for Seen {
     fn from(pulse: Pulse) -> Self {
-        let Pulse { queues, unexpected } = pulse;
+        let Pulse { queues: Readable { rows: queues, .. }, unexpected } = pulse;
         let parked: i64 = queues.iter().map(|depth| depth.parked).sum();
         let counts: Vec<_> =
             queues.iter().map(|d| (d.queue.clone(), d.ready, d.scheduled, d.leased, d.parked)).collect();
@@ -207,7 +207,7 @@ mod tests {
 
     fn seen(parked: i64, oldest_us: i64) -> Seen {
         let queue = Depth { queue: "mail".into(), ready: 1, scheduled: 0, leased: 0, parked, oldest_us };
-        Seen::from(Pulse { queues: vec![queue], unexpected: 0 })
+        Seen::from(Pulse { queues: Readable { rows: vec![queue], damaged: vec![] }, unexpected: 0 })
     }
 
     fn names(known: &mut Vec<String>, seen: &Seen) -> Vec<&'static str> {

@@ -16,7 +16,7 @@ use utoipa_axum::routes;
 use workflows::App;
 use workflows::operating::{self, Listed, Rows, WorkPlace};
 
-use self::view::{CensusView, Item, QueueView, ReplayView, RunView, StoryView, WorkItem};
+use self::view::{CensusView, Item, QueueView, ReplayView, RunView, StoryView, Whole, WorkItem};
 use self::which::{RunName, WhichRuns, WhichWork};
 use crate::body::Json;
 use crate::caller::Operator;
@@ -41,11 +41,11 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
         .merge(schedules::routes())
 }
 
-/// Every queue.
+/// Every queue that holds anything.
 #[derive(Serialize, ToSchema)]
 struct Queues {
-    /// Those that hold anything.
-    data: Vec<QueueView>,
+    #[serde(flatten)]
+    queues: Whole<QueueView>,
     /// Runs that met a fact without a place.
     unexpected: i64,
 }
@@ -122,7 +122,7 @@ async fn work(_: Operator, State(app): State<App>, page: Page<WhichWork>) -> Res
 #[utoipa::path(get, path = "/admin/queues", tag = "admin", security(("bearer" = [])), responses((status = 200, body = Queues)))]
 async fn queues(_: Operator, State(app): State<App>) -> Result<Json<Queues>, Problem> {
     let pulse = operating::pulse(&app).await?;
-    Ok(Json(Queues { data: pulse.queues.into_iter().map(QueueView::from).collect(), unexpected: pulse.unexpected }))
+    Ok(Json(Queues { queues: Whole::of(pulse.queues), unexpected: pulse.unexpected }))
 }
 
 /// A census

@@ -10,6 +10,7 @@ use workflows::idempotency::Answer;
 use workflows::operating::{self, ScheduleView as Schedule, Turn};
 use workflows::{App, Error};
 
+use super::view::Whole;
 use crate::body::Json;
 use crate::caller::Operator;
 use crate::once::{Answered, Command, MustKey};
@@ -61,13 +62,6 @@ impl From<Schedule> for ScheduleView {
     }
 }
 
-/// Every schedule.
-#[derive(Serialize, ToSchema)]
-struct Schedules {
-    /// By name.
-    data: Vec<ScheduleView>,
-}
-
 /// Whether to do it.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -94,10 +88,9 @@ fn shown(schedule: Schedule) -> Answer {
 }
 
 /// Schedules
-#[utoipa::path(get, path = "/admin/schedules", tag = "admin", security(("bearer" = [])), responses((status = 200, body = Schedules)))]
-async fn list(_: Operator, State(app): State<App>) -> Result<Json<Schedules>, Problem> {
-    let data = operating::schedules(&app).await?.into_iter().map(ScheduleView::from).collect();
-    Ok(Json(Schedules { data }))
+#[utoipa::path(get, path = "/admin/schedules", tag = "admin", security(("bearer" = [])), responses((status = 200, body = Whole<ScheduleView>)))]
+async fn list(_: Operator, State(app): State<App>) -> Result<Json<Whole<ScheduleView>>, Problem> {
+    Ok(Json(Whole::of(operating::schedules(&app).await?)))
 }
 
 /// Do a schedule's work now

@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 use workflows::operating::{
-    Became, Census, Depth, Listed, Posting, QueuedWork, Replay, RunView as Run, Transcript, TryView as Tried,
-    TurnStory, TurnView as Turn, WorkView as Work,
+    Became, Census, Damaged, Depth, Listed, Posting, QueuedWork, Readable, Replay, RunView as Run, Transcript,
+    TryView as Tried, TurnStory, TurnView as Turn, WorkView as Work,
 };
 
 /// A row, or what can be said of one that is damaged.
@@ -30,6 +30,45 @@ impl<T> Item<T> {
             Listed::Unreadable { what, why } => Self::Unreadable { unreadable: what, why },
         }
     }
+}
+
+/// What cannot be read.
+#[derive(Serialize, ToSchema)]
+#[schema(as = AdminDamaged)]
+pub(super) struct DamagedView {
+    /// As much of its name as can be read.
+    what: String,
+    /// What is wrong with it.
+    why: String,
+}
+
+impl From<Damaged> for DamagedView {
+    fn from(Damaged { what, why }: Damaged) -> Self {
+        Self { what, why }
+    }
+}
+
+/// Everything of a kind, as far as it can be read.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Whole<T> {
+    /// In order.
+    pub(super) data: Vec<T>,
+    /// What cannot be read.
+    pub(super) unread: Vec<DamagedView>,
+}
+
+impl<T> Whole<T> {
+    pub(super) fn of<R>(read: Readable<R>) -> Self
+    where
+        T: From<R>,
+    {
+        let Readable { rows, damaged } = read;
+        Self { data: rows.into_iter().map(T::from).collect(), unread: all(damaged) }
+    }
+}
+
+fn all(damaged: Vec<Damaged>) -> Vec<DamagedView> {
+    damaged.into_iter().map(DamagedView::from).collect()
 }
 
 /// A run.
@@ -149,6 +188,8 @@ pub(super) struct StoryView {
     waiting: Vec<WorkItem>,
     /// The tries at its work that failed, oldest first.
     tries: Vec<TryView>,
+    /// What cannot be read of all this, or contradicts itself.
+    unread: Vec<DamagedView>,
 }
 
 /// A try that failed, or the death of a process that held the work.
@@ -176,7 +217,7 @@ impl From<Tried> for TryView {
 
 impl From<Transcript> for StoryView {
     fn from(story: Transcript) -> Self {
-        let Transcript { run, turns, waiting, tries } = story;
+        let Transcript { run, turns, waiting, tries, damaged } = story;
         Self {
             input: run.input.clone(),
             state: run.state.clone(),
@@ -184,6 +225,7 @@ impl From<Transcript> for StoryView {
             turns: turns.into_iter().map(TurnView::from).collect(),
             waiting: waiting.into_iter().map(WorkItem::from).collect(),
             tries: tries.into_iter().map(TryView::from).collect(),
+            unread: all(damaged),
         }
     }
 }
@@ -262,7 +304,7 @@ pub(super) struct QueuedView {
     due: Option<DateTime<Utc>>,
     /// For a spawn or a tell: to which run.
     to: Option<String>,
-    /// `answered`, `fired`, `started`, `delivered`, `taken_back`, `waiting`, `leased` or `parked`.
+    /// `answered`, `fired`, `started`, `delivered`, `taken_back`, `waiting`, `leased` or `parked`; `unreadable` where what would tell is damaged.
     became: &'static str,
     /// The turn in which it answered or fired.
     turn: Option<i32>,
@@ -276,6 +318,7 @@ impl From<QueuedWork> for QueuedView {
             Became::Delivered { .. } => (if kind == "spawn" { "started" } else { "delivered" }, None),
             Became::Pending { standing, .. } => (standing, None),
             Became::TakenBack => ("taken_back", None),
+            Became::Unreadable => ("unreadable", None),
         };
         Self { id: work.to_string(), kind, name, due, to: to.map(|run| run.to_string()), became, turn }
     }
@@ -329,6 +372,8 @@ pub(super) struct CensusView {
     work: Vec<WorkCountView>,
     /// What this build makes of the shapes.
     known: Vec<ShapeView>,
+    /// What could not be counted, because it cannot be read.
+    unread: Vec<DamagedView>,
 }
 
 /// Runs of one workflow in one state, written by one shape.
@@ -375,7 +420,7 @@ struct ShapeView {
 
 impl From<Census> for CensusView {
     fn from(census: Census) -> Self {
-        let Census { runs, work, known } = census;
+        let Census { runs, work, known, damaged } = census;
         let run = |one: workflows::operating::RunCount| RunCountView {
             workflow: one.workflow,
             state: one.state,
@@ -398,6 +443,7 @@ impl From<Census> for CensusView {
             runs: runs.into_iter().map(run).collect(),
             work: work.into_iter().map(work_of).collect(),
             known: known.into_iter().map(shape).collect(),
+            unread: all(damaged),
         }
     }
 }

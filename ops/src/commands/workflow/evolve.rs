@@ -1,6 +1,6 @@
 //! What a change of the code has to know and to do: which persisted names are still in use, and rows written again.
 
-use super::super::look::source;
+use super::super::look::{code, source, tell_damaged};
 use super::super::which::check;
 use crate::config::Config;
 use anyhow::{Context, Result};
@@ -17,16 +17,23 @@ pub(super) async fn census(engine: &Engine, config: &Config, workflow: Option<&s
     let census = engine.census(workflow).await?;
     if json {
         println!("{}", serde_json::to_string_pretty(&census)?);
-        return Ok(ExitCode::SUCCESS);
+        return Ok(code(&census.damaged));
     }
-    let Census { runs, work, known } = census;
+    tell(engine, &census);
+    tell_damaged(&census.damaged);
+    println!("(from {})", source(config));
+    Ok(code(&census.damaged))
+}
+
+fn tell(engine: &Engine, census: &Census) {
+    let Census { runs, work, known, damaged: _ } = census;
     for ShapeKnown { workflow, writes, reads } in known {
         println!("{workflow}: this build writes shape {writes} and reads up to {reads}");
-        for RunCount { state, shape, finished, runs, .. } in runs.iter().filter(|one| one.workflow == workflow) {
+        for RunCount { state, shape, finished, runs, .. } in runs.iter().filter(|one| one.workflow == *workflow) {
             let ended = if *finished { "finished" } else { "open" };
             println!("  run     {state:<24} shape {shape}  {ended:<8} {runs:>8}");
         }
-        for WorkCount { kind, name, work, .. } in work.iter().filter(|one| one.workflow == workflow) {
+        for WorkCount { kind, name, work, .. } in work.iter().filter(|one| one.workflow == *workflow) {
             println!("  {kind:<7} {name:<24} {:<17} {work:>8}", "");
         }
     }
@@ -34,8 +41,9 @@ pub(super) async fn census(engine: &Engine, config: &Config, workflow: Option<&s
     for RunCount { workflow, state, shape, runs, .. } in runs.iter().filter(|one| strange(&one.workflow)) {
         println!("{workflow}: NOT KNOWN to this build\n  run     {state:<24} shape {shape}  {runs:>17}");
     }
-    println!("(from {})", source(config));
-    Ok(ExitCode::SUCCESS)
+    for WorkCount { workflow, kind, name, work } in work.iter().filter(|one| strange(&one.workflow)) {
+        println!("{workflow}: NOT KNOWN to this build\n  {kind:<7} {name:<24} {:<17} {work:>8}", "");
+    }
 }
 
 pub(super) async fn reproject(engine: &Engine, workflow: &str, write: bool, json: bool) -> Result<ExitCode> {

@@ -1,13 +1,13 @@
 //! Acts on runs and on parked work, one or all that fit: told first, done with `--write`, in the name of whoever does it.
 
 use super::super::done::Done;
-use super::super::look::{Damaged, List, stranger};
+use super::super::look::{List, stranger};
 use super::super::which::{WhichRuns, WhichWork};
 use super::show::work_line;
 use crate::config::Config;
 use anyhow::{Result, bail, ensure};
 use clap::Args;
-use engine::{Engine, EventKey, Origin, RunFilter, RunId, TurnError, WorkFilter, WorkId, WorkView};
+use engine::{Damaged, Engine, EventKey, Origin, RunFilter, RunId, TurnError, WorkFilter, WorkId, WorkView};
 use std::process::ExitCode;
 
 /// Who acts, and how.

@@ -1,6 +1,7 @@
 //! A run's transcript, for people and for machines.
 
 use super::super::instant::spelled;
+use super::super::look::{code, tell_damaged};
 use anyhow::{Result, bail};
 use engine::{
     Became, Engine, Posting, QueuedWork, RunId, Timestamp, Transcript, TryView, TurnStory, TurnView, WorkView,
@@ -24,12 +25,15 @@ pub(super) async fn show(engine: &Engine, run: RunId, at: Option<Timestamp>, jso
         (false, None) => print!("{}", transcript(&story)),
         (false, Some(at)) => print!("{}", then(&story, at)),
     }
-    Ok(ExitCode::SUCCESS)
+    if !json {
+        tell_damaged(&story.damaged);
+    }
+    Ok(code(&story.damaged))
 }
 
 /// As it is.
 fn transcript(story: &Transcript) -> String {
-    let Transcript { run, turns, waiting, tries } = story;
+    let Transcript { run, turns, waiting, tries, damaged: _ } = story;
     let ended = if run.finished { ", finished" } else { "" };
     let flag = if run.unexpected > 0 { format!(", {} UNEXPECTED", run.unexpected) } else { String::new() };
     let mut out = format!("{} {} is {}{ended}{flag}\n", run.workflow, run.key, run.state_name);
@@ -107,6 +111,7 @@ fn fate(kind: &str, became: &Became) -> String {
         }
         Became::TakenBack if kind == "timer" => "disarmed".to_owned(),
         Became::TakenBack => "withdrawn".to_owned(),
+        Became::Unreadable => "what became of it cannot be read".to_owned(),
     }
 }
 

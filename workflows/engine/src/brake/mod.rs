@@ -17,6 +17,7 @@ pub(crate) use bucket::Bucket;
 pub(crate) use known::{Brakes, Known};
 
 use crate::engine::{Core, Engine};
+use crate::salvage::{Damaged, Readable, Salvage};
 use crate::storage::{brakes, instant};
 use crate::{Fault, Party, Paused, Registry, Timestamp, Tx, record};
 use sea_orm::{ConnectionTrait, DbErr};
@@ -39,6 +40,13 @@ pub enum Target {
     Workflow(String),
     /// Every call to an outside party.
     Party(String),
+}
+
+impl Target {
+    fn name(&self) -> &str {
+        let (Self::Queue(name) | Self::Workflow(name) | Self::Party(name)) = self;
+        name
+    }
 }
 
 impl fmt::Display for Target {
@@ -178,13 +186,17 @@ impl Tx {
 
 /// Every brake that is or was pulled, and every party of this build.
 async fn every_brake(db: &impl ConnectionTrait, registry: &Registry) -> Result<Vec<Brake>, DbErr> {
-    let brakes::Read { now, rows, .. } = brakes::read(db).await?;
+    Ok(with_parties(brakes::read(db).await?, registry))
+}
+
+fn with_parties(read: brakes::Read, registry: &Registry) -> Vec<Brake> {
+    let brakes::Read { now, rows, .. } = read;
     let seen: BTreeSet<Target> = rows.iter().map(|row| row.target.clone()).collect();
     let parties = registry.parties().map(|party| Target::Party(party.name.to_owned()));
     let quiet = parties.filter(|target| !seen.contains(target)).map(brakes::BrakeRow::released);
     let mut all: Vec<Brake> = rows.into_iter().chain(quiet).map(|row| Brake::of(row, now)).collect();
     all.sort_by(|a, b| a.target.cmp(&b.target));
-    Ok(all)
+    all
 }
 
 impl Core {
@@ -244,6 +256,21 @@ impl Engine {
     /// When the database fails.
     pub async fn brakes(&self) -> Result<Vec<Brake>, DbErr> {
         every_brake(&self.core.db.read, self.registry()).await
+    }
+
+    /// As [`brakes`](Self::brakes), of what can be read.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn readable_brakes(&self) -> Result<Readable<Brake>, DbErr> {
+        let mut salvage = Salvage::default();
+        let read = brakes::salvage(&self.core.db.read, &mut salvage).await?;
+        let mut rows = with_parties(read, self.registry());
+        // A party must not look free because its row cannot be read.
+        rows.retain(|brake| brake.holds() || !salvage.names(brake.target.name()));
+        let damaged =
+            salvage.0.into_iter().map(|Damaged { what, why }| Damaged { what: format!("the brake of {what}"), why });
+        Ok(Readable { rows, damaged: damaged.collect() })
     }
 
     /// Notes what a call to a party came to: answers close its circuit, failures open it, our own mistakes pause it.

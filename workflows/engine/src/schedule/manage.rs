@@ -3,6 +3,7 @@
 use super::tick::Kind;
 use super::{CatchUp, Schedule};
 use crate::engine::Engine;
+use crate::salvage::{Readable, Salvage};
 use crate::storage::{instant, names, real_clock, statement};
 use crate::{Registry, Timestamp, TurnError, Tx, record};
 use chrono::TimeDelta;
@@ -87,6 +88,22 @@ impl Engine {
     pub async fn schedules(&self) -> Result<Vec<ScheduleView>, DbErr> {
         let now = self.now().await?;
         every_schedule(&self.core.db.read, self.registry(), now).await
+    }
+
+    /// As [`schedules`](Self::schedules), of those that can be read.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn readable_schedules(&self) -> Result<Readable<ScheduleView>, DbErr> {
+        let (now, mut salvage) = (self.now().await?, Salvage::default());
+        let mut rows = vec![];
+        for (name, found) in each_schedule(&self.core.db.read, self.registry(), now).await? {
+            match found {
+                Ok(schedule) => rows.push(schedule),
+                Err(why) => salvage.note(name, why),
+            }
+        }
+        Ok(Readable { rows, damaged: salvage.0 })
     }
 
     /// The latest ticks of a schedule, latest first.
@@ -226,15 +243,22 @@ async fn every_schedule(
     registry: &Registry,
     now: Timestamp,
 ) -> Result<Vec<ScheduleView>, DbErr> {
+    each_schedule(db, registry, now).await?.into_iter().map(|(_, view)| view).collect()
+}
+
+/// A schedule's name, and what can be said of it.
+type Named = (&'static str, Result<ScheduleView, DbErr>);
+
+async fn each_schedule(db: &impl ConnectionTrait, registry: &Registry, now: Timestamp) -> Result<Vec<Named>, DbErr> {
     let mut rows: HashMap<String, QueryResult> = HashMap::new();
     for row in schedule_rows(db, registry).await? {
         rows.insert(row.try_get_by_index(0)?, row);
     }
     let mine = registry.schedules.iter();
-    let mut views = mine
-        .filter_map(|schedule| rows.get(schedule.name).map(|row| view(schedule, row, now)))
-        .collect::<Result<Vec<_>, _>>()?;
-    views.sort_by_key(|view| view.name);
+    let mut views: Vec<Named> = mine
+        .filter_map(|schedule| rows.get(schedule.name).map(|row| (schedule.name, view(schedule, row, now))))
+        .collect();
+    views.sort_by_key(|(name, _)| *name);
     Ok(views)
 }
 

@@ -3,6 +3,7 @@
 use super::schema::LEASED;
 use super::{instant, real_clock, statement};
 use crate::brake::{Breaker, Bucket};
+use crate::salvage::{Salvage, spelled};
 use crate::{Paused, Target};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Value};
 use std::collections::BTreeSet;
@@ -81,17 +82,29 @@ fn brake_row(row: &QueryResult, at: usize) -> Result<Option<BrakeRow>, DbErr> {
 
 /// Reads every brake.
 pub(crate) async fn read(db: &impl ConnectionTrait) -> Result<Read, DbErr> {
+    let mut read = Read { version: 0, now: 0, rows: vec![] };
+    for row in all(db).await? {
+        (read.version, read.now) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        read.rows.extend(brake_row(&row, 2)?);
+    }
+    Ok(read)
+}
+
+/// Reads the brakes that can be read; the others are noted by their name.
+pub(crate) async fn salvage(db: &impl ConnectionTrait, salvage: &mut Salvage) -> Result<Read, DbErr> {
+    let rows = all(db).await?;
+    let now = rows.first().map_or(Ok(0), |row| row.try_get_by_index(1))?;
+    let read = salvage.rows(&rows, |row| spelled(row, 3), |row| brake_row(row, 2));
+    Ok(Read { version: 0, now, rows: read.into_iter().flatten().collect() })
+}
+
+async fn all(db: &impl ConnectionTrait) -> Result<Vec<QueryResult>, DbErr> {
     let backend = db.get_database_backend();
     let sql = format!(
         "select o.brakes, {}, {COLUMNS} from business_clock o left join workflow_brake b on true",
         real_clock(backend)
     );
-    let mut read = Read { version: 0, now: 0, rows: vec![] };
-    for row in db.query_all_raw(statement(backend, &sql, vec![])).await? {
-        (read.version, read.now) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
-        read.rows.extend(brake_row(&row, 2)?);
-    }
-    Ok(read)
+    db.query_all_raw(statement(backend, &sql, vec![])).await
 }
 
 /// Which of these queues have work of lanes.
