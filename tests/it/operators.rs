@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 on_both!(
     nobody_but_an_operator_comes_in,
     an_operator_reads_a_run_and_has_it_proven,
+    an_operator_reads_a_run_as_it_was,
     lists_come_in_pages_and_by_filter,
     a_damaged_row_is_shown_and_the_list_goes_on,
     parked_work_is_retried_once_and_in_somebodys_name,
@@ -132,6 +133,32 @@ async fn an_operator_reads_a_run_and_has_it_proven(db: TestDatabase) {
         .get("/admin/runs/run_00000000000070008000000000000000", desk.operator.token())
         .await
         .refused(404, "not_found");
+}
+
+async fn an_operator_reads_a_run_as_it_was(db: TestDatabase) {
+    let desk = Desk::open(db, apartment()).await;
+    let path = format!("/admin/runs/{}", desk.run());
+    let now = desk.read(&path).await;
+    let begun = now["turns"][0]["at"].as_str().unwrap();
+    let then = desk.read(&format!("{path}?at={begun}")).await;
+    let (was, first) = (&then["run"], &now["turns"][0]);
+    assert_eq!((&was["state"], &was["turn"], &was["updated_at"]), (&json!("AwaitingPayment"), &json!(0), &first["at"]));
+    assert_eq!((&then["state"], &then["turns"], &then["waiting"]), (&first["state"], &json!([first]), &json!([])));
+    assert!(then["state"].as_str().unwrap().starts_with(r#"{"AwaitingPayment":"#), "{then}");
+    assert_ne!(then["state"], now["state"]);
+    let later = desk.read(&format!("{path}?at=2090-01-01T00:00:00%2B01:00")).await;
+    assert_eq!((&later["turns"], &later["state"]), (&now["turns"], &now["state"]));
+    for (at, said) in [
+        ("2001-01-01T00:00:00Z", "the run had not begun then"),
+        ("1999-01-01T00:00:00Z", "between the years 2000 and 2200"),
+        ("yesterday", ""),
+        ("2090-01-01", ""),
+    ] {
+        let no = desk.house.get(&format!("{path}?at={at}"), desk.operator.token()).await;
+        let no = no.refused(400, "invalid_query");
+        assert_eq!(no.text("/errors/0/pointer"), "?at", "{at}");
+        assert!(no.text("/errors/0/detail").contains(said), "{at}: {no:?}");
+    }
 }
 
 async fn lists_come_in_pages_and_by_filter(db: TestDatabase) {

@@ -1,7 +1,7 @@
 //! What operators ask of the engine and do with it, over HTTP: lists, stories and proofs; retries, answers and endings, each once per
 //! idempotency key, in the name of whoever does it, told first and done only when asked to.
 
-use engine::ScheduleError;
+use engine::{ScheduleError, Timestamp};
 use uuid::Uuid;
 
 use crate::idempotency::{self, Answer, Once};
@@ -54,12 +54,18 @@ pub async fn work(
     Ok(app.engine.list_work(filter, after, most).await?)
 }
 
-/// A run's whole story.
+/// A run's whole story, or the run as it was at an instant.
 ///
 /// # Errors
-/// [`Error::NotFound`] when there is no such run.
-pub async fn story(app: &App, run: RunId) -> Result<Transcript, Error> {
-    app.engine.transcript(run).await?.ok_or(Error::NotFound)
+/// [`Error::NotFound`] when there is no such run, [`Error::Invalid`] when it had not begun then.
+pub async fn story(app: &App, run: RunId, at: Option<Timestamp>) -> Result<Transcript, Error> {
+    let story = app.engine.transcript(run).await?.ok_or(Error::NotFound)?;
+    let Some(at) = at else { return Ok(story) };
+    let then = story.until(at);
+    match then.turns.is_empty() {
+        true => Err(Error::flaw("?at", "out_of_range", "the run had not begun then")),
+        false => Ok(then),
+    }
 }
 
 /// What a run's journal proves.

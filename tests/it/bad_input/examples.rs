@@ -223,7 +223,10 @@ pub(super) async fn example(cast: &Cast, operation: &str) -> Example {
             ("quiet_since", "2030-01-01T00:00:00Z"),
             ("limit", "2"),
         ]),
-        "GET /admin/runs/{id}" | "GET /admin/runs/{id}/replay" => operator().at(run_of(&requested(cast).await)),
+        "GET /admin/runs/{id}" => {
+            operator().at(run_of(&requested(cast).await)).query(&[("at", "2090-01-01T00:00:00Z")])
+        }
+        "GET /admin/runs/{id}/replay" => operator().at(run_of(&requested(cast).await)),
         "GET /admin/work" => operator().query(&[
             ("workflow", "booking"),
             ("state", "AwaitingHost"),

@@ -17,7 +17,7 @@ use workflows::App;
 use workflows::operating::{self, Listed, Rows, WorkPlace};
 
 use self::view::{CensusView, Item, QueueView, ReplayView, RunView, StoryView, Whole, WorkItem};
-use self::which::{RunName, WhichRuns, WhichWork};
+use self::which::{Moment, RunName, WhichRuns, WhichWork};
 use crate::body::Json;
 use crate::caller::Operator;
 use crate::page::{Listing, Page, Paging};
@@ -59,6 +59,16 @@ struct OfWorkflow {
     workflow: Option<String>,
 }
 
+/// As of when.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Then {
+    /// As it stood at this instant.
+    #[param(value_type = Option<DateTime<Utc>>)]
+    at: Option<Moment>,
+}
+
 /// A page of rows of which some may be damaged; the damaged ones stand where they were found.
 fn listing<F, T, C: Serialize + Clone, V>(
     page: &Page<F>,
@@ -88,14 +98,17 @@ async fn runs(_: Operator, State(app): State<App>, page: Page<WhichRuns>) -> Res
 
 /// A run's whole story
 ///
-/// Every turn, what it queued, what became of that, and what it posted.
-#[utoipa::path(get, path = "/admin/runs/{id}", tag = "admin", security(("bearer" = [])), params(("id" = String, Path)), responses((status = 200, body = StoryView)))]
+/// Every turn, what it queued, what became of that, and what it posted. With `at`, the run as it was then: the turns until then and the
+/// state that they had led to; what became of their work is told as it is today.
+#[utoipa::path(get, path = "/admin/runs/{id}", tag = "admin", security(("bearer" = [])), params(("id" = String, Path), Then),
+    responses((status = 200, body = StoryView)))]
 async fn run(
     _: Operator,
     State(app): State<App>,
     Path(RunName(id)): Path<RunName>,
+    Query(Then { at }): Query<Then>,
 ) -> Result<Json<StoryView>, Problem> {
-    Ok(Json(operating::story(&app, id).await?.into()))
+    Ok(Json(operating::story(&app, id, at.map(|moment| moment.0)).await?.into()))
 }
 
 /// What a run's journal proves

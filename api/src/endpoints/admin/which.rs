@@ -23,7 +23,7 @@ pub(super) struct Word(String);
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(try_from = "DateTime<Utc>")]
 #[schema(value_type = DateTime<Utc>)]
-pub(super) struct Moment(DateTime<Utc>);
+pub(super) struct Moment(pub(super) DateTime<Utc>);
 
 impl TryFrom<DateTime<Utc>> for Moment {
     type Error = &'static str;
