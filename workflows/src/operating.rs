@@ -11,9 +11,9 @@ mod acts;
 
 pub use self::acts::{Mend, On, Outcome, Outcomes, PassedOver, cancel, mend, would_cancel, would_mend};
 pub use engine::{
-    Act, Became, Brake, Census, Circuit, Damaged, Depth, Listed, Posting, QueuedWork, Readable, Replay, Reprojected,
-    RowChange, Rows, RunCount, RunFilter, RunId, RunView, ScheduleView, ShapeKnown, Standing, Target, Transcript,
-    TryView, TurnStory, TurnView, WorkCount, WorkFilter, WorkId, WorkPlace, WorkView,
+    Act, Became, Brake, Census, Circuit, Damaged, Depth, Listed, OpenCount, Posting, QueuedWork, Readable, Replay,
+    Reprojected, RowChange, Rows, RunCount, RunFilter, RunId, RunView, ScheduleView, ShapeKnown, Standing, Target,
+    Transcript, TryView, TurnStory, TurnView, WorkCount, WorkFilter, WorkId, WorkPlace, WorkView,
 };
 
 /// The most runs or pieces of work that one request acts on.
@@ -82,6 +82,14 @@ pub async fn replay(app: &App, run: RunId) -> Result<Replay, Error> {
 /// When the database fails.
 pub async fn pulse(app: &App) -> Result<Pulse, Error> {
     Ok(Pulse { queues: app.engine.readable_depths().await?, unexpected: app.engine.unexpected().await? })
+}
+
+/// How many runs have not ended, by workflow and state.
+///
+/// # Errors
+/// When the database fails.
+pub async fn open_runs(app: &App) -> Result<Readable<OpenCount>, Error> {
+    Ok(app.engine.open_runs().await?)
 }
 
 /// Every persisted name and shape, counted.

@@ -5,7 +5,7 @@
 
 use crate::engine::Engine;
 use crate::listing::known_kind;
-use crate::salvage::{Damaged, Salvage, spelled};
+use crate::salvage::{Damaged, Readable, Salvage, spelled};
 use crate::storage::single::query;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult};
 
@@ -48,6 +48,17 @@ pub struct ShapeKnown {
     pub reads: i16,
 }
 
+/// Runs of one workflow that have not ended, in one state.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct OpenCount {
+    /// The workflow.
+    pub workflow: String,
+    /// The state's name.
+    pub state: String,
+    /// How many there are.
+    pub runs: i64,
+}
+
 /// Everything that is persisted under a name, counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Census {
@@ -82,6 +93,26 @@ impl Engine {
         let work = salvage.rows(&query(db, &work, values()).await?, uncounted("pieces of work", 3), work_count);
         let known = self.registry().shapes().filter(|one| workflow.is_none_or(|name| name == one.workflow)).collect();
         Ok(Census { runs, work, known, damaged: salvage.0 })
+    }
+}
+
+impl Engine {
+    /// Counts the runs that have not ended; those that have cost nothing.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn open_runs(&self) -> Result<Readable<OpenCount>, DbErr> {
+        let sql =
+            "select workflow, state_name, count(*) from workflow_run where status = 0 group by 1, 2 order by 1, 2";
+        let (found, mut salvage) = (query(&self.core.db.read, sql, vec![]).await?, Salvage::default());
+        let rows = salvage.rows(&found, uncounted("runs", 2), |row| {
+            Ok(OpenCount {
+                workflow: row.try_get_by_index(0)?,
+                state: row.try_get_by_index(1)?,
+                runs: row.try_get_by_index(2)?,
+            })
+        });
+        Ok(Readable { rows, damaged: salvage.0 })
     }
 }
 

@@ -133,7 +133,7 @@ mod writer;
 
 pub use bell::Ring;
 pub use brake::{Brake, Circuit, Target};
-pub use census::{Census, RunCount, ShapeKnown, WorkCount};
+pub use census::{Census, OpenCount, RunCount, ShapeKnown, WorkCount};
 pub use claim::Claimed;
 pub use clock::{ClockError, Mirror, Settling};
 pub use databases::{Databases, PoolView, Pools};

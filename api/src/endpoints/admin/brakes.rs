@@ -45,7 +45,7 @@ enum Held {
 /// A brake.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AdminBrake)]
-struct BrakeView {
+pub(super) struct BrakeView {
     /// What kind of thing it is on.
     kind: Held,
     /// Which.

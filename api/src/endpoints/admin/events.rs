@@ -1,8 +1,9 @@
 //! `/admin/events`: what an operator's screen shows, as it changes (server-sent events).
 //!
-//! Three topics, each told whole whenever it changes: `queues`, `parked` and `unexpected`. An event's id says what its reader has
-//! seen of all three, so a reader that comes back with `Last-Event-ID` hears only what changed meanwhile. Streams share one look at
-//! the database a second, there are only so many of them, and each ends by itself: when this process drains, and after a while.
+//! Six topics, each told whole whenever it changes: `queues`, `parked`, `unexpected`, `brakes`, `schedules` and `runs`. An event's id
+//! says what its reader has seen of all of them, so a reader that comes back with `Last-Event-ID` hears only what changed meanwhile.
+//! Streams share one look at the database a second, in which runs are counted anew every few; there are only so many streams, and each
+//! ends by itself: when this process drains, and after a while.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::stream::{self, Stream, StreamExt as _};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
@@ -20,10 +21,12 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use workflows::App;
 use workflows::operating::{self, Pulse, Readable};
+use workflows::{App, Error};
 
-use super::view::QueueView;
+use super::brakes::BrakeView;
+use super::schedules::ScheduleView;
+use super::view::{OpenView, QueueView, Whole};
 use crate::caller::Operator;
 use crate::health::Health;
 use crate::path::Query;
@@ -34,6 +37,8 @@ use crate::router::Api;
 const STREAMS: usize = 32;
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
+/// Between two counts of the open runs, which cost the more the more there are.
+const COUNTS: Duration = Duration::from_secs(5);
 /// A reader connects again after this long, and proves again who it is.
 const LONGEST: u32 = 900;
 
@@ -45,13 +50,20 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 #[derive(Clone)]
 pub(crate) struct Watching {
     room: Arc<Semaphore>,
-    last: Arc<Mutex<Option<(Instant, Seen)>>>,
+    last: Arc<Mutex<Last>>,
     health: Health,
+}
+
+/// The last look, and the last count of the open runs.
+#[derive(Default)]
+struct Last {
+    seen: Option<(Instant, Seen)>,
+    runs: Option<(Instant, Topic)>,
 }
 
 /// One look, by topic: what it says, and a short name for that.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Seen([Topic; 3]);
+struct Seen([Topic; 6]);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Topic {
@@ -65,20 +77,46 @@ impl Topic {
     fn new(name: &'static str, data: &serde_json::Value, same: &str) -> Self {
         Self { name, data: data.to_string(), tag: hex::encode(&Sha256::digest(same)[..6]) }
     }
+
+    /// Everything of a kind that can be read.
+    fn of<R, V: From<R> + Serialize>(name: &'static str, read: Readable<R>) -> Self {
+        let data = json!(Whole::<V>::of(read).data);
+        Self::new(name, &data, &data.to_string())
+    }
 }
 
-impl From<Pulse> for Seen {
-    fn from(pulse: Pulse) -> Self {
-        let Pulse { queues: Readable { rows: queues, .. }, unexpected } = pulse;
-        let parked: i64 = queues.iter().map(|depth| depth.parked).sum();
-        let counts: Vec<_> =
-            queues.iter().map(|d| (d.queue.clone(), d.ready, d.scheduled, d.leased, d.parked)).collect();
-        let views: Vec<QueueView> = queues.into_iter().map(QueueView::from).collect();
-        Self([
-            Topic::new("queues", &json!(views), &format!("{counts:?}")),
-            Topic::new("parked", &json!({ "parked": parked }), &parked.to_string()),
-            Topic::new("unexpected", &json!({ "runs": unexpected }), &unexpected.to_string()),
-        ])
+/// How much waits: told by queue, by what waits for a person, and by what found no place.
+fn waiting(pulse: Pulse) -> [Topic; 3] {
+    let Pulse { queues, unexpected } = pulse;
+    let rows = &queues.rows;
+    let parked: i64 = rows.iter().map(|depth| depth.parked).sum();
+    let counts: Vec<_> = rows.iter().map(|d| (d.queue.clone(), d.ready, d.scheduled, d.leased, d.parked)).collect();
+    let views = Whole::<QueueView>::of(queues).data;
+    [
+        Topic::new("queues", &json!(views), &format!("{counts:?}")),
+        Topic::new("parked", &json!({ "parked": parked }), &parked.to_string()),
+        Topic::new("unexpected", &json!({ "runs": unexpected }), &unexpected.to_string()),
+    ]
+}
+
+impl Last {
+    async fn look(&mut self, app: &App) -> Result<Seen, Error> {
+        let [queues, parked, unexpected] = waiting(operating::pulse(app).await?);
+        let brakes = Topic::of::<_, BrakeView>("brakes", operating::brakes(app).await?);
+        let schedules = Topic::of::<_, ScheduleView>("schedules", operating::schedules(app).await?);
+        let runs = self.runs(app).await?;
+        Ok(Seen([queues, parked, unexpected, brakes, schedules, runs]))
+    }
+
+    async fn runs(&mut self, app: &App) -> Result<Topic, Error> {
+        if let Some((at, topic)) = &self.runs
+            && at.elapsed() < COUNTS
+        {
+            return Ok(topic.clone());
+        }
+        let topic = Topic::of::<_, OpenView>("runs", operating::open_runs(app).await?);
+        self.runs = Some((Instant::now(), topic.clone()));
+        Ok(topic)
     }
 }
 
@@ -91,15 +129,14 @@ impl Watching {
     /// What is seen now, from one look a second however many watch.
     async fn look(&self, app: &App) -> Option<Seen> {
         let mut last = self.last.lock().await;
-        if let Some((at, seen)) = &*last
+        if let Some((at, seen)) = &last.seen
             && at.elapsed() < PAUSE / 2
         {
             return Some(seen.clone());
         }
-        match operating::pulse(app).await {
-            Ok(pulse) => {
-                let seen = Seen::from(pulse);
-                *last = Some((Instant::now(), seen.clone()));
+        match last.look(app).await {
+            Ok(seen) => {
+                last.seen = Some((Instant::now(), seen.clone()));
                 Some(seen)
             }
             Err(error) => {
@@ -122,8 +159,9 @@ struct Listen {
 
 /// What changes, as it changes
 ///
-/// Server-sent events: `queues` (as `/admin/queues` shows them), `parked` and `unexpected`. Each tells its topic whole. `Last-Event-ID`
-/// leaves out what has not changed since.
+/// Server-sent events: `queues`, `brakes` and `schedules` (as `/admin/queues`, `/admin/brakes` and `/admin/schedules` list them), `parked`
+/// and `unexpected` (how many), and `runs` (those that have not ended, counted by `workflow` and `state` every five seconds). Each tells its
+/// topic whole when it changes. `Last-Event-ID` leaves out what has not changed since.
 #[utoipa::path(get, path = "/admin/events", tag = "admin", security(("bearer" = [])), params(Listen),
     responses((status = 200, content_type = "text/event-stream", body = String)))]
 async fn events(
@@ -135,7 +173,7 @@ async fn events(
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     let seconds = seconds.unwrap_or(LONGEST);
     if seconds > LONGEST {
-        return Err(workflows::Error::flaw("?seconds", "out_of_range", "from 0 to 900").into());
+        return Err(Error::flaw("?seconds", "out_of_range", "from 0 to 900").into());
     }
     let Ok(permit) = Arc::clone(&watching.room).try_acquire_owned() else {
         return Err(Problem::new(&catalogue::BUSY).after(Duration::from_secs(5)));
@@ -207,7 +245,11 @@ mod tests {
 
     fn seen(parked: i64, oldest_us: i64) -> Seen {
         let queue = Depth { queue: "mail".into(), ready: 1, scheduled: 0, leased: 0, parked, oldest_us };
-        Seen::from(Pulse { queues: Readable { rows: vec![queue], damaged: vec![] }, unexpected: 0 })
+        let queues = Readable { rows: vec![queue], damaged: vec![] };
+        let [queues, parked, unexpected] = waiting(Pulse { queues, unexpected: 0 });
+        let rest = ["brakes", "schedules", "runs"].map(|name| Topic::new(name, &json!([]), "[]"));
+        let [brakes, schedules, runs] = rest;
+        Seen([queues, parked, unexpected, brakes, schedules, runs])
     }
 
     fn names(known: &mut Vec<String>, seen: &Seen) -> Vec<&'static str> {
@@ -217,7 +259,8 @@ mod tests {
     #[test]
     fn only_what_changed_is_told() {
         let mut known = vec![];
-        assert_eq!(names(&mut known, &seen(0, 1)), ["queues", "parked", "unexpected"]);
+        let all = ["queues", "parked", "unexpected", "brakes", "schedules", "runs"];
+        assert_eq!(names(&mut known, &seen(0, 1)), all);
         assert_eq!(names(&mut known, &seen(0, 9_000_000)), Vec::<&str>::new(), "growing older is no news");
         assert_eq!(names(&mut known, &seen(2, 1)), ["queues", "parked"]);
     }
@@ -226,11 +269,15 @@ mod tests {
     fn a_reader_that_comes_back_hears_what_it_has_not_seen() {
         let mut known = vec![];
         let told = changes(&mut known, &seen(0, 1));
-        let mut half = tags(&told[0].1);
-        assert_eq!(names(&mut half, &seen(0, 1)), ["parked", "unexpected"], "the stream broke after the first event");
-        let mut whole = tags(&told[2].1);
+        let mut broken_off = tags(&told[3].1);
+        assert_eq!(
+            names(&mut broken_off, &seen(0, 1)),
+            ["schedules", "runs"],
+            "the stream broke after the fourth event"
+        );
+        let mut whole = tags(&told[5].1);
         assert_eq!(names(&mut whole, &seen(0, 1)), Vec::<&str>::new());
         let mut nonsense = tags("x.y.z.more");
-        assert_eq!(names(&mut nonsense, &seen(0, 1)).len(), 3);
+        assert_eq!(names(&mut nonsense, &seen(0, 1)).len(), 6);
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<Api> {
 /// A schedule.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AdminSchedule)]
-struct ScheduleView {
+pub(super) struct ScheduleView {
     /// Its name.
     name: &'static str,
     /// Its cron expression, with seconds.

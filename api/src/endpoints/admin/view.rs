@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 use workflows::operating::{
-    Became, Census, Damaged, Depth, Listed, Posting, QueuedWork, Readable, Replay, RunView as Run, Transcript,
-    TryView as Tried, TurnStory, TurnView as Turn, WorkView as Work,
+    Became, Census, Damaged, Depth, Listed, OpenCount, Posting, QueuedWork, Readable, Replay, RunView as Run,
+    Transcript, TryView as Tried, TurnStory, TurnView as Turn, WorkView as Work,
 };
 
 /// A row, or what can be said of one that is damaged.
@@ -340,6 +340,20 @@ impl From<Posting> for PostingView {
     fn from(posting: Posting) -> Self {
         let Posting { kind, body, position, .. } = posting;
         Self { kind, body, position }
+    }
+}
+
+/// Runs of one workflow that have not ended, in one state.
+#[derive(Serialize)]
+pub(super) struct OpenView {
+    workflow: String,
+    state: String,
+    runs: i64,
+}
+
+impl From<OpenCount> for OpenView {
+    fn from(OpenCount { workflow, state, runs }: OpenCount) -> Self {
+        Self { workflow, state, runs }
     }
 }
 
