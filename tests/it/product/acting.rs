@@ -152,6 +152,38 @@ async fn an_operator_answers_for_a_letter_by_hand() -> Result<()> {
     Ok(())
 }
 
+/// The whole story of a booking: letters that went out, one of them at the second try, and money that was posted.
+#[tokio::test]
+async fn a_story_has_every_try_every_letter_and_every_posting() -> Result<()> {
+    let there = AtRest::prepare().await?;
+    let work = park_a_letter(&there).await?;
+    there.installation.run("queue resume mail --write").await?;
+    there.says("workflow retry --workflow mail --write").await?;
+    let served = there.installation.serve("up").await?;
+    let done = async || {
+        let queues: Value =
+            serde_json::from_str(&there.installation.run("queue list --json").await.ok()?.printed).ok()?;
+        let waits = |queue: &Value| queue["queue"] == "mail" || queue["ready"] != 0 || queue["leased"] != 0;
+        (!queues["data"].as_array()?.iter().any(waits)).then_some(())
+    };
+    wait::until(LIMIT, "every letter to go out", done).await?;
+    served.stop().await?;
+    let mail = format!("workflow show run_{}", work.split(':').next().context("work is named by its run")?);
+    insta::assert_snapshot!("show_a_letter", redacted(&there.says(&mail).await?));
+    let booking = there.says(&format!("workflow show {}", there.booking)).await?;
+    // The gateway's own notices come to the payment when they come: its story, and the number of the turn that it tells from, vary.
+    let (until_canceled, voided) = booking.split_once("\n   3  ").context("the payment tells of its end")?;
+    insta::assert_snapshot!("show_a_booking", redacted(until_canceled));
+    assert!(voided.contains(r#"event   {"PaymentVoided":"#), "{voided}");
+    let payment =
+        booking.split_whitespace().skip_while(|word| *word != "payment").nth(1).context("it has a payment")?;
+    let payment = there.says(&format!("workflow show {}", payment.trim_end_matches(':'))).await?;
+    for (line, times) in [("effect  Void: answered, turn ", 1), ("posted  ledger #", 2)] {
+        assert_eq!(payment.matches(line).count(), times, "{line}: {payment}");
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn runs_and_parked_work_are_acted_on_by_hand() -> Result<()> {
     let there = AtRest::prepare().await?;
