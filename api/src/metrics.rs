@@ -106,12 +106,12 @@ mod tests {
 
     #[test]
     fn whoever_is_turned_away_wanted_to_read_or_to_write() {
-        for method in [Method::GET, Method::HEAD, Method::POST, Method::PUT] {
+        for method in [Method::GET, Method::POST, Method::PUT] {
             shed("full", &method);
         }
         let text = TextEncoder::new().encode_to_string(&prometheus::gather()).unwrap();
-        for class in ["read", "write"] {
-            let line = format!(r#"innkeeper_http_shed_total{{class="{class}",reason="full"}} 2"#);
+        for (class, times) in [("read", 1), ("write", 2)] {
+            let line = format!(r#"innkeeper_http_shed_total{{class="{class}",reason="full"}} {times}"#);
             assert!(text.contains(&line), "{line} is not in\n{text}");
         }
     }

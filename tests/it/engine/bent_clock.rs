@@ -81,6 +81,8 @@ fn a_servers_clock_that_falls_back_robs_nobody() {
         let (first, second, lease) = two(&db).await;
         jump(&first, -HOUR).await;
         assert_eq!(second.engine.rescue().await.unwrap(), 0);
+        first.engine.beat().await.unwrap();
+        assert_eq!(second.engine.rescue().await.unwrap(), 0);
         first.engine.execute(lease).await;
         is_paid(&first, 1).await;
         start(&second, 2).await;

@@ -1,8 +1,8 @@
 //! What the engine tells of its work, for metrics: only calls that were made are told, each with what it came to.
 
 use super::fences::silence;
-use super::toy::{Mood, Seat, State, Theatre, run, terms};
-use engine::{Ended, Origin, Settling};
+use super::toy::{Event, Mood, Seat, State, Theatre, run, terms};
+use engine::{Ended, EventKey, Origin, Settling};
 use harness::{TestDatabase, on_both};
 use sea_orm::ConnectionTrait;
 use std::time::{Duration, Instant};
@@ -67,20 +67,32 @@ async fn our_own_mistake_is_told_as_one_and_as_parked(db: TestDatabase) {
     assert_eq!(*theatre.heard.parked.lock().unwrap(), ["misconfigured"]);
 }
 
-/// What people wait for is on the clock by which they live.
+async fn forty_seconds_pass(theatre: &Theatre) {
+    let sql = "update business_clock set offset_us = offset_us + 40000000";
+    theatre.db.connection.execute_unprepared(sql).await.unwrap();
+}
+
+/// What people wait for is on the clock by which they live; whoever ends a run may have begun it or not.
 async fn a_run_lasts_from_its_first_turn_to_its_last(db: TestDatabase) {
-    let office = Theatre::open(db.clone()).await;
-    let desk = Theatre::without_hands(&db, office.office.clone(), 2).await;
-    office.office.will(&[Mood::Down, Mood::Down, Mood::Down]);
+    let desk = Theatre::of_a_party(db.clone()).await;
+    let other = Theatre::without_hands(&db, desk.office.clone(), 2).await;
     let first = desk.engine.now().await.unwrap();
     desk.engine.start::<Seat>(run(1), "k", &terms(1), Origin::default()).await.unwrap();
-    db.connection.execute_unprepared("update business_clock set offset_us = offset_us + 40000000").await.unwrap();
-    a_minute(&office).await;
-    let passed = (office.engine.now().await.unwrap() - first).to_std().unwrap();
-    let endings = office.heard.endings.lock().unwrap().clone();
-    let [(state, lasted)] = &endings[..] else { panic!("{endings:?}") };
-    assert_eq!(state, "Lost");
-    assert!(*lasted >= Duration::from_secs(40) && *lasted <= passed, "{lasted:?} of {passed:?}");
+    other.engine.start::<Seat>(run(2), "l", &terms(2), Origin::default()).await.unwrap();
+    for event in [Event::GivenUp, Event::NoSeatLeft] {
+        forty_seconds_pass(&desk).await;
+        for n in 1..=2 {
+            let key = EventKey::operator(&format!("{n} {event:?}"));
+            desk.engine.note::<Seat>(run(n), &event, key, Origin::default()).await.unwrap();
+        }
+    }
+    let passed = (desk.engine.now().await.unwrap() - first).to_std().unwrap();
+    let endings = desk.heard.endings.lock().unwrap().clone();
+    assert_eq!(endings.len(), 2);
+    for (state, lasted) in endings {
+        assert_eq!(state, "Lost");
+        assert!(lasted >= Duration::from_secs(80) && lasted <= passed, "{lasted:?} of {passed:?}");
+    }
 }
 
 /// All of it: whoever comes next has to wait for one of them.
