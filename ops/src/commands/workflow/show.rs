@@ -96,7 +96,10 @@ fn work_of_turn(work: &QueuedWork) -> String {
 
 fn failed(tried: &TryView) -> String {
     let TryView { attempt, at, class, why, .. } = tried;
-    format!("  try {attempt} failed at {}: {class}: {why}", spelled(*at))
+    match attempt {
+        0 => format!("  put aside unclaimed at {}: {class}: {why}", spelled(*at)),
+        _ => format!("  try {attempt} failed at {}: {class}: {why}", spelled(*at)),
+    }
 }
 
 fn fate(kind: &str, became: &Became) -> String {
