@@ -290,7 +290,7 @@ pub const QUIET_V9: &str = "alter table workflow_work add column quiet_until int
 /// Every try that failed and every death of whoever held the work, on PostgreSQL.
 ///
 /// The database keeps them by itself: whatever counts a failure or a death, in whichever build, leaves its record in the same
-/// transaction. A claim and a commit name none of these columns, so they do not pay for it.
+/// transaction. A claim and a commit name none of these columns: it does not run for them.
 pub const TRIES_V10: &str = "
 create table workflow_try (
   run uuid not null, seq int4 not null, n int4 not null, attempt int4 not null, at int8 not null, class text not null, why text not null,
